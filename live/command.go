@@ -1,0 +1,53 @@
+package live
+
+import "encoding/json"
+
+// CommandKind says what a browser asks for.
+type CommandKind uint8
+
+// The commands of a browser. Those up to CommandToolResponse travel upstream; the others are the session's own.
+const (
+	CommandNone           CommandKind = iota
+	CommandAudio                      // PCM: microphone samples
+	CommandText                       // Text, TurnComplete
+	CommandVideo                      // MIMEType, Data: one still picture
+	CommandActivityStart              // push-to-talk pressed
+	CommandActivityEnd                // push-to-talk released
+	CommandAudioStreamEnd             // the microphone was muted or the turn is over: flush what was heard
+	CommandToolResponse               // Responses
+	CommandStart                      // Start: the first message of a session
+	CommandInterrupt                  // stop the answer that is being spoken
+	CommandUpdate                     // change the setup in mid-conversation
+	CommandAck                        // Count: server messages the browser has received
+	CommandSkipped                    // Count: messages the browser gave up sending
+	CommandPing                       // Time
+	CommandEnd                        // a graceful end
+)
+
+// Command is what a browser asks for. PCM and Data are borrowed: they are valid until the call that was given
+// the command returns, and must be copied to be kept longer.
+type Command struct {
+	Kind CommandKind
+
+	// PCM is signed 16-bit little-endian mono at the session's input rate (Setup.InputRate), of even length.
+	PCM []byte
+
+	Text         string
+	TurnComplete bool // of a text: the model should answer now
+
+	MIMEType string // of a picture: image/jpeg, image/png or image/webp
+	Data     []byte // of a picture: standard base64 with padding, already checked
+
+	Responses []ToolResponse
+	Start     *Start
+	Count     int64
+	Time      json.RawMessage // of a ping: sent back as it came
+}
+
+// ToolResponse answers one ToolCall. Response is a JSON object.
+type ToolResponse struct {
+	ID         string          `json:"id"`
+	Name       string          `json:"name"`
+	Response   json.RawMessage `json:"response"`
+	Scheduling string          `json:"scheduling,omitempty"` // INTERRUPT, WHEN_IDLE, SILENT or empty
+}

@@ -1,0 +1,285 @@
+package frame
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+const key = 0x9A3C51E7
+
+func TestSeal_andAppendAgreeAtEverySize(t *testing.T) {
+	for _, n := range []int{0, 1, 125, 126, 127, 640, 65535, 65536, 200_000} {
+		payload := bytes.Repeat([]byte{0xA5, 1, 2}, n)[:n]
+		buf := append(make([]byte, Room), payload...)
+		if got, want := Seal(buf, Binary), Append(nil, Binary, payload); !bytes.Equal(got, want) {
+			t.Errorf("%d bytes: Seal and Append differ", n)
+		}
+		buf = append(make([]byte, Room), payload...)
+		if got, want := SealMasked(buf, Text, key), AppendMasked(nil, Text, payload, key); !bytes.Equal(got, want) {
+			t.Errorf("%d bytes: SealMasked and AppendMasked differ", n)
+		}
+	}
+}
+
+func TestReader_readsWhatWasWrittenHoweverItIsCut(t *testing.T) {
+	for _, role := range []Role{Server, Client} {
+		var wire []byte
+		var sizes []int
+		for _, n := range []int{0, 3, 126, 640, 4096, 70_000, 5, 65536} {
+			p := []byte(strings.Repeat("é", n/2+1))[:n&^1]
+			sizes = append(sizes, len(p))
+			if role == Server {
+				wire = AppendMasked(wire, Text, p, rand.Uint32())
+			} else {
+				wire = Append(wire, Text, p)
+			}
+		}
+		for name, src := range map[string]io.Reader{
+			"whole": bytes.NewReader(wire),
+			"bytes": iotest.OneByteReader(bytes.NewReader(wire)),
+			"half":  iotest.HalfReader(bytes.NewReader(wire)),
+			"eof":   iotest.DataErrReader(bytes.NewReader(wire)),
+		} {
+			r := NewReader(src, role, 1<<20)
+			for i, n := range sizes {
+				op, p, err := r.Next()
+				if err != nil || op != Text || len(p) != n {
+					t.Fatalf("role %d, %s, message %d: %v %d bytes, %v; want %d", role, name, i, op, len(p), err, n)
+				}
+			}
+			if _, _, err := r.Next(); err != io.EOF { //nolint:errorlint // EOF itself is promised
+				t.Errorf("after the last message: %v, want io.EOF", err)
+			}
+		}
+	}
+}
+
+// raw builds one masked frame with any header a peer could send.
+func raw(b0 byte, payload string) []byte {
+	f := AppendMasked(nil, Binary, []byte(payload), key)
+	f[0] = b0
+	return f
+}
+
+func TestReader_fragmentsWithControlFramesBetween(t *testing.T) {
+	var wire []byte
+	wire = append(wire, raw(0x01, "h\xc3")...) // text, not the end: half a character
+	wire = append(wire, raw(0x89, "ping")...)
+	wire = append(wire, raw(0x00, "\xa9l")...)
+	wire = append(wire, raw(0x80, "lo")...)
+	wire = append(wire, raw(0x82, "next")...)
+	r := NewReader(bytes.NewReader(wire), Server, 100)
+	for _, want := range []struct {
+		op Opcode
+		p  string
+	}{{Ping, "ping"}, {Text, "héllo"}, {Binary, "next"}} {
+		op, p, err := r.Next()
+		if err != nil || op != want.op || string(p) != want.p {
+			t.Fatalf("got %v %q %v, want %v %q", op, p, err, want.op, want.p)
+		}
+	}
+}
+
+func TestReader_refusesViolations(t *testing.T) {
+	longControl := AppendMasked(nil, Ping, make([]byte, 126), key)
+	huge := []byte{0x82, 0x80 | 127, 0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4}
+	cases := []struct {
+		name string
+		role Role
+		wire []byte
+		code int
+	}{
+		{"reserved bit 1", Server, raw(0xC2, "x"), CodeProtocol},
+		{"reserved bit 3", Server, raw(0x92, "x"), CodeProtocol},
+		{"unmasked from a client", Server, Append(nil, Binary, []byte("x")), CodeProtocol},
+		{"masked from a server", Client, AppendMasked(nil, Binary, []byte("x"), key), CodeProtocol},
+		{"opcode 3", Server, raw(0x83, "x"), CodeProtocol},
+		{"opcode 15", Server, raw(0x8F, "x"), CodeProtocol},
+		{"continuation of nothing", Server, raw(0x80, "x"), CodeProtocol},
+		{"message inside a message", Server, append(raw(0x01, "a"), raw(0x81, "b")...), CodeProtocol},
+		{"fragmented control frame", Server, raw(0x09, "x"), CodeProtocol},
+		{"long control frame", Server, longControl, CodeProtocol},
+		{"half a close code", Server, raw(0x88, "x"), CodeProtocol},
+		{"close code 1005", Server, raw(0x88, "\x03\xed"), CodeProtocol},
+		{"close code 999", Server, raw(0x88, "\x03\xe7"), CodeProtocol},
+		{"close code 5000", Server, raw(0x88, "\x13\x88"), CodeProtocol},
+		{"close text not UTF-8", Server, raw(0x88, "\x03\xe8\xff"), CodeBadUTF8},
+		{"text not UTF-8", Server, raw(0x81, "a\xffb"), CodeBadUTF8},
+		{"surrogate in text", Server, raw(0x81, "\xed\xa0\x80"), CodeBadUTF8},
+		{"fragmented text not UTF-8", Server, append(raw(0x01, "\xc3"), raw(0x80, "x")...), CodeBadUTF8},
+		{"too long", Server, raw(0x82, strings.Repeat("x", 101)), CodeTooLarge},
+		{"too long in fragments", Server, append(raw(0x02, strings.Repeat("x", 60)), raw(0x80, strings.Repeat("x", 60))...), CodeTooLarge},
+		{"length of 2^63", Server, huge, CodeTooLarge},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			r := NewReader(bytes.NewReader(c.wire), c.role, 100)
+			for {
+				_, _, err := r.Next()
+				if err == nil {
+					continue
+				}
+				var violation *Error
+				if !errors.As(err, &violation) || violation.Code != c.code {
+					t.Fatalf("got %v, want a violation with close %d", err, c.code)
+				}
+				return
+			}
+		})
+	}
+}
+
+func TestReader_tellsACutMessageFromAnEnd(t *testing.T) {
+	whole := AppendMasked(nil, Binary, []byte("hello"), key)
+	for n := 1; n < len(whole); n++ {
+		r := NewReader(bytes.NewReader(whole[:n]), Server, 100)
+		if _, _, err := r.Next(); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("cut after %d bytes: %v, want io.ErrUnexpectedEOF", n, err)
+		}
+	}
+}
+
+func TestReader_memoryGrowsWithWhatArrivesNotWithWhatIsClaimed(t *testing.T) {
+	head := []byte{0x82, 0x80 | 127, 0, 0, 0, 0, 0, 0x40, 0, 0, 1, 2, 3, 4}
+	r := NewReader(io.MultiReader(bytes.NewReader(head), bytes.NewReader(make([]byte, 100))), Server, 8<<20)
+	_, _, err := r.Next()
+	if !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Fatal(err)
+	}
+	if cap(r.buf) > 64<<10 {
+		t.Errorf("a claim of 4 MiB with 100 bytes sent holds %d bytes", cap(r.buf))
+	}
+}
+
+func TestReader_givesMemoryOfLongMessagesBack(t *testing.T) {
+	var wire []byte
+	wire = Append(wire, Binary, make([]byte, 1<<20))
+	for range 40 * shrinkAfter {
+		wire = Append(wire, Binary, make([]byte, 640))
+	}
+	r := NewReader(bytes.NewReader(wire), Client, 1<<21)
+	for {
+		if _, _, err := r.Next(); err != nil {
+			break
+		}
+	}
+	// What a large read buffer still holds is taken before it can shrink; it must have shrunk in the end.
+	if len(r.buf) != smallBuffer {
+		t.Errorf("%d bytes are still held", len(r.buf))
+	}
+}
+
+func TestClosePayload_fitsAControlFrameAtAWholeCharacter(t *testing.T) {
+	p := ClosePayload(4501, strings.Repeat("é", 100))
+	if len(p) > maxControlPayload {
+		t.Fatalf("%d bytes", len(p))
+	}
+	got, err := ParseClose(p)
+	if err != nil || got.Code != 4501 || len(got.Text) != 122 {
+		t.Errorf("%+v %v", got, err)
+	}
+	if ClosePayload(0, "x") != nil {
+		t.Error("code 0 must give an empty payload")
+	}
+}
+
+func TestMask_isTheSpecificationsAtEveryOffsetAndLength(t *testing.T) {
+	var k [4]byte
+	binary.LittleEndian.PutUint32(k[:], key)
+	for offset := range 8 {
+		for n := range 80 {
+			got, want := make([]byte, n), make([]byte, n)
+			for i := range want {
+				got[i] = byte(i * 7)
+				want[i] = byte(i*7) ^ k[(i+offset)&3]
+			}
+			mask(got, key, offset)
+			if !bytes.Equal(got, want) {
+				t.Fatalf("offset %d, %d bytes", offset, n)
+			}
+		}
+	}
+}
+
+// endless gives the same frame for ever.
+type endless struct {
+	frame []byte
+	at    int
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	n := copy(p, e.frame[e.at:])
+	e.at = (e.at + n) % len(e.frame)
+	return n, nil
+}
+
+func TestReader_allocatesNothingPerMessage(t *testing.T) {
+	for _, n := range []int{640, 3200, 60_000} {
+		r := NewReader(&endless{frame: AppendMasked(nil, Binary, make([]byte, n), key)}, Server, 1<<20)
+		step := func() {
+			if _, p, err := r.Next(); err != nil || len(p) != n {
+				t.Fatal(len(p), err)
+			}
+		}
+		step()
+		if a := testing.AllocsPerRun(200, step); a != 0 {
+			t.Errorf("%d bytes: %v allocations per message", n, a)
+		}
+	}
+}
+
+func BenchmarkReader_640(b *testing.B) {
+	wire := AppendMasked(nil, Binary, make([]byte, 640), key)
+	r := NewReader(&endless{frame: wire}, Server, 1<<20)
+	b.ReportAllocs()
+	b.SetBytes(640)
+	for b.Loop() {
+		if _, _, err := r.Next(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkSealMasked_900(b *testing.B) {
+	buf := make([]byte, Room+900)
+	b.ReportAllocs()
+	b.SetBytes(900)
+	for b.Loop() {
+		SealMasked(buf, Text, key)
+	}
+}
+
+// FuzzReader checks that what any stranger sends is read or refused, within bounds, the same however it is cut.
+func FuzzReader(f *testing.F) {
+	f.Add(AppendMasked(nil, Text, []byte("hello"), key), true)
+	f.Add(append(raw(0x01, "a"), raw(0x80, "b")...), true)
+	f.Add(Append(nil, Close, ClosePayload(1000, "bye")), false)
+	f.Add([]byte{0x82, 0x80 | 127, 0, 0, 0, 0, 0, 1, 0, 0, 1, 2, 3, 4}, true)
+	f.Fuzz(func(t *testing.T, wire []byte, server bool) {
+		role := Client
+		if server {
+			role = Server
+		}
+		a := NewReader(bytes.NewReader(wire), role, 1<<16)
+		b := NewReader(iotest.OneByteReader(bytes.NewReader(wire)), role, 1<<16)
+		for {
+			opA, pA, errA := a.Next()
+			opB, pB, errB := b.Next()
+			if opA != opB && errA == nil || (errA == nil) != (errB == nil) || errA == nil && !bytes.Equal(pA, pB) {
+				t.Fatalf("%v %q %v but byte by byte %v %q %v", opA, pA, errA, opB, pB, errB)
+			}
+			if errA != nil {
+				return
+			}
+			if len(pA) > 1<<16 {
+				t.Fatalf("a message of %d bytes is over the limit", len(pA))
+			}
+		}
+	})
+}
