@@ -1,0 +1,25 @@
+import coreWebVitals from "eslint-config-next/core-web-vitals";
+import typescript from "eslint-config-next/typescript";
+
+const config = [
+  { ignores: [".next/**", "out/**", "public/worklets/**", "test-results/**", "next-env.d.ts", "src/voice/worklets.gen.ts"] },
+  ...coreWebVitals,
+  ...typescript,
+  {
+    rules: {
+      "@typescript-eslint/no-explicit-any": "error",
+      "no-console": "error",
+      eqeqeq: "error",
+    },
+  },
+  {
+    // src/voice is the twin of the Go package live: it must run without a framework.
+    files: ["src/voice/**"],
+    rules: {
+      "no-restricted-imports": ["error", { patterns: ["react", "react-dom", "next", "next/*", "@/components/*", "@/hooks/*"] }],
+    },
+  },
+  { files: ["scripts/**", "e2e/**"], rules: { "no-console": "off" } },
+];
+
+export default config;

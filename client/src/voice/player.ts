@@ -1,0 +1,164 @@
+import { rms } from "./pcm";
+import { Resampler } from "./resampler";
+import { Ring } from "./ring";
+
+/** What the audio thread tells about playback. Sample counts are at the stream's rate, not the device's. */
+export interface PlaybackReport {
+  /** How often the queue was emptied; tells reports from before a `clear` from those after it. */
+  epoch: number;
+  /** Samples taken in during this epoch. */
+  received: number;
+  /** Samples that wait to be played. */
+  queued: number;
+  /** Samples played since the beginning, fades included. */
+  played: number;
+  /** How often speech ran dry before its end was told. */
+  underruns: number;
+  /** Samples that were refused because the queue's bound was reached. */
+  refused: number;
+  /** RMS of what was rendered since the last report, 0 to 1. */
+  level: number;
+}
+
+/** Ten minutes of speech. A model's burst is far shorter; the bound only keeps a broken server from eating the memory. */
+const maxQueuedSeconds = 600;
+
+/** How long a cut-off sound takes to fall silent; anything shorter clicks. */
+const fadeSeconds = 0.01;
+
+/** Speech starts when this much is queued, so that a small delay on the way does not tear it; doubled by every underrun. */
+const firstCushionSeconds = 0.06;
+const maxCushionSeconds = 0.24;
+
+/** The longest that rendering may be asked for at once, in output samples (Web Audio asks for 128). */
+const maxBlock = 2048;
+
+/**
+ * Player is the audio thread's half of playback: samples go in as they arrive and come out at the device's rate,
+ * block by block. It has no Web Audio in it, so that it can be tested.
+ */
+export class Player {
+  private ring: Ring;
+  private resampler: Resampler;
+  private input: Float32Array;
+
+  private epoch = 0;
+  private received = 0;
+  private played = 0;
+  private underruns = 0;
+  private refusedBefore = 0;
+
+  private playing = false;
+  private complete = false;
+  private cushion = firstCushionSeconds;
+  /** Output samples rendered while waiting for the cushion to fill. */
+  private waited = 0;
+
+  private energy = 0;
+  private rendered = 0;
+
+  constructor(
+    private streamHz: number,
+    private readonly deviceHz: number,
+  ) {
+    this.ring = new Ring(maxQueuedSeconds * streamHz);
+    this.resampler = new Resampler(streamHz, deviceHz);
+    this.input = new Float32Array(this.resampler.inputNeeded(maxBlock));
+  }
+
+  /** Changes the stream's rate. What is queued was made for the old one and goes. */
+  setRate(streamHz: number): void {
+    if (streamHz === this.streamHz) return;
+    this.clear();
+    this.refusedBefore += this.ring.refused;
+    this.streamHz = streamHz;
+    this.ring = new Ring(maxQueuedSeconds * streamHz);
+    this.resampler = new Resampler(streamHz, this.deviceHz);
+    this.input = new Float32Array(this.resampler.inputNeeded(maxBlock));
+  }
+
+  /** Queues samples, which must not be changed afterwards. */
+  push(samples: Int16Array): void {
+    this.complete = false;
+    this.received += samples.length;
+    this.ring.push(samples);
+  }
+
+  /** Says that the speech so far is whole: running dry now is its end and not an underrun. */
+  end(): void {
+    this.complete = true;
+  }
+
+  /** Drops everything that is queued; what sounds now fades out. */
+  clear(): void {
+    const tail = this.playing ? this.fadedTail() : undefined;
+    this.ring.clear();
+    this.epoch++;
+    this.received = 0;
+    this.complete = true;
+    this.waited = 0;
+    if (tail) this.ring.push(tail);
+  }
+
+  /** Fills `out` (at most 2048 samples) with the next samples at the device's rate, silence where there are none. */
+  render(out: Float32Array): void {
+    if (!this.playing && !this.mayStart(out.length)) {
+      out.fill(0);
+      this.rendered += out.length;
+      return;
+    }
+    this.playing = true;
+    const needed = this.resampler.inputNeeded(out.length);
+    const read = this.ring.read(this.input, needed);
+    this.played += read;
+    this.input.fill(0, read, needed);
+    this.resampler.process(this.input, needed, out);
+    if (read < needed) this.ranDry();
+    const level = rms(out, out.length);
+    this.energy += level * level * out.length;
+    this.rendered += out.length;
+  }
+
+  /** A report, and the beginning of the next one's level. */
+  report(): PlaybackReport {
+    const level = this.rendered > 0 ? Math.sqrt(this.energy / this.rendered) : 0;
+    this.energy = 0;
+    this.rendered = 0;
+    return {
+      epoch: this.epoch,
+      received: this.received,
+      queued: this.ring.length,
+      played: this.played,
+      underruns: this.underruns,
+      refused: this.refusedBefore + this.ring.refused,
+      level,
+    };
+  }
+
+  private mayStart(block: number): boolean {
+    if (this.ring.length === 0) return false;
+    this.waited += block;
+    // A short sound never fills the cushion; it starts when the cushion's time is over.
+    const start =
+      this.complete || this.ring.length >= this.cushion * this.streamHz || this.waited >= this.cushion * this.deviceHz;
+    if (start) this.waited = 0;
+    return start;
+  }
+
+  private ranDry(): void {
+    this.playing = false;
+    if (this.complete) return;
+    this.underruns++;
+    this.cushion = Math.min(this.cushion * 2, maxCushionSeconds);
+  }
+
+  private fadedTail(): Int16Array | undefined {
+    const wanted = Math.round(fadeSeconds * this.streamHz);
+    const samples = new Float32Array(wanted);
+    const count = this.ring.read(samples, wanted);
+    if (count === 0) return undefined;
+    const tail = new Int16Array(count);
+    for (let i = 0; i < count; i++) tail[i] = samples[i]! * (1 - (i + 1) / count) * 32767;
+    return tail;
+  }
+}
