@@ -69,8 +69,9 @@ type ToolCall struct {
 type Usage struct {
 	Input  int64
 	Output int64
-	// ByModality counts input and output together, indexed by Modality.
-	ByModality [numModalities]int64
+	// The same by kind of content, as far as the upstream tells; indexed by Modality.
+	InputBy  [numModalities]int64
+	OutputBy [numModalities]int64
 }
 
 // Modality is a kind of content that tokens are counted for.
@@ -86,9 +87,9 @@ const (
 	numModalities
 )
 
-var modalityNames = [numModalities]string{"text", "audio", "image", "video", "document"}
+var modalityNames = [numModalities]string{"Text", "Audio", "Image", "Video", "Document"}
 
-// String is the name that browsers see in usage.byModality.
+// String is the name that browsers see in usage.byModality, behind input or output.
 func (m Modality) String() string { return modalityNames[m] }
 
 // Modalities lists every modality in order.
@@ -100,7 +101,8 @@ func Modalities() []Modality {
 func (u *Usage) Add(o Usage) {
 	u.Input += o.Input
 	u.Output += o.Output
-	for i := range u.ByModality {
-		u.ByModality[i] += o.ByModality[i]
+	for i := range u.InputBy {
+		u.InputBy[i] += o.InputBy[i]
+		u.OutputBy[i] += o.OutputBy[i]
 	}
 }

@@ -179,13 +179,19 @@ func (t *Totals) add(u Usage) {
 	t.InputTokens += u.Input
 	t.OutputTokens += u.Output
 	for _, m := range Modalities() {
-		if n := u.ByModality[m]; n != 0 {
-			if t.ByModality == nil {
-				t.ByModality = map[string]int64{}
-			}
-			t.ByModality[m.String()] += n
-		}
+		t.addModality("input"+m.String(), u.InputBy[m])
+		t.addModality("output"+m.String(), u.OutputBy[m])
 	}
+}
+
+func (t *Totals) addModality(name string, n int64) {
+	if n == 0 {
+		return
+	}
+	if t.ByModality == nil {
+		t.ByModality = map[string]int64{}
+	}
+	t.ByModality[name] += n
 }
 
 func totals(u Usage) (t Totals) {
