@@ -8,8 +8,8 @@ const reportSeconds = 0.03;
 class PlaybackProcessor extends AudioWorkletProcessor {
   private readonly player = new Player(defaultSpeechHz, sampleRate);
   private sinceReport = 0;
-  /** Silence is reported once, not for ever. */
-  private told = "";
+  /** The epoch of the last report if that one said "silent, nothing queued": saying so once is enough. */
+  private silentEpoch = -1;
 
   constructor() {
     super();
@@ -24,9 +24,9 @@ class PlaybackProcessor extends AudioWorkletProcessor {
     if (this.sinceReport >= reportSeconds * sampleRate) {
       this.sinceReport = 0;
       const report = this.player.report();
-      const facts = JSON.stringify(report);
-      if (facts !== this.told) this.port.postMessage(report);
-      this.told = facts;
+      const silent = report.level === 0 && report.queued === 0;
+      if (!silent || this.silentEpoch !== report.epoch) this.port.postMessage(report);
+      this.silentEpoch = silent ? report.epoch : -1;
     }
     return true;
   }

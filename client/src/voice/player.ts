@@ -69,7 +69,6 @@ export class Player {
   /** Changes the stream's rate. What is queued was made for the old one and goes. */
   setRate(streamHz: number): void {
     if (streamHz === this.streamHz) return;
-    this.clear();
     this.refusedBefore += this.ring.refused;
     this.streamHz = streamHz;
     this.ring = new Ring(maxQueuedSeconds * streamHz);

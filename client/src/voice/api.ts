@@ -1,0 +1,108 @@
+// The two REST calls that the page makes: permission for a conversation, and what the server offers.
+import { Fields, subprotocol } from "./protocol";
+import { ProblemError, problemOf, withRetryAfter } from "./problem";
+
+/** Where the server is: the page's own origin, or in development the Go server beside Next's (NEXT_PUBLIC_STONEPOT_URL). */
+export interface Server {
+  readonly baseUrl: string;
+  readonly fetch: typeof fetch;
+  /** False when the device itself knows that it has no network. */
+  readonly online: () => boolean;
+}
+
+/** Permission to open one voice WebSocket. */
+export interface Admission {
+  /** Absolute, `ws:` or `wss:`. */
+  readonly url: string;
+  readonly protocols: readonly string[];
+}
+
+/** What a page may show of the server before a conversation. */
+export interface ServerConfig {
+  /** No key is configured: the model is pretended. */
+  readonly simulated: boolean;
+}
+
+const defaultPath = "/api/gemini-live-stream";
+const createTimeoutMs = 10_000;
+
+/**
+ * Asks `POST /api/session/create`, because a page cannot read why a WebSocket was refused. Rejects with ProblemError;
+ * with the signal's reason when that was aborted.
+ */
+export async function createSession(server: Server, signal: AbortSignal): Promise<Admission> {
+  let response: Response;
+  try {
+    response = await server.fetch(new URL("/api/session/create", server.baseUrl), {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: "{}",
+      cache: "no-store",
+      signal: AbortSignal.any([signal, AbortSignal.timeout(createTimeoutMs)]),
+    });
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new ProblemError(problemOf(server.online() ? "server_unreachable" : "offline"), { cause });
+  }
+  // An older server, or a bare one that only has the WebSocket: that can be tried without permission.
+  if (response.status === 404) return admission(server, new Fields({}, "answer"));
+
+  let body: Fields;
+  try {
+    body = new Fields(await response.json(), "answer");
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new ProblemError(problemOf(response.status >= 500 ? "server_unreachable" : "not_a_stonepot"), { cause });
+  }
+  if (!response.ok || body.any("success") === false) throw new ProblemError(refusal(response, body));
+  try {
+    return admission(server, body);
+  } catch (cause) {
+    throw new ProblemError(problemOf("not_a_stonepot"), { cause });
+  }
+}
+
+/** Asks `GET /api/config`. The page works without the answer: undefined when there is none. */
+export async function readConfig(server: Server, signal: AbortSignal): Promise<ServerConfig | undefined> {
+  try {
+    const response = await server.fetch(new URL("/api/config", server.baseUrl), { signal });
+    if (!response.ok) return undefined;
+    const body = new Fields(await response.json(), "answer");
+    const name = body.string("defaultBackend", "gemini");
+    return { simulated: body.object("backends", {}).object(name, {}).boolean("simulated", false) };
+  } catch {
+    return undefined;
+  }
+}
+
+function admission(server: Server, body: Fields): Admission {
+  const url = new URL(body.string("url", defaultPath), server.baseUrl);
+  url.protocol = url.protocol.replace(/^http/, "ws");
+  const protocols = [body.string("protocol", subprotocol)];
+  // A start ticket travels as a second offered subprotocol: browsers cannot set headers on a WebSocket.
+  if (body.has("ticket")) protocols.push(`stonepot.ticket.${body.string("ticket")}`);
+  return { url: url.href, protocols };
+}
+
+function refusal(response: Response, body: Fields) {
+  const code = typeof body.any("code") === "string" ? body.string("code") : codeOfStatus(response.status);
+  const sentence = typeof body.any("error") === "string" ? body.string("error") : "";
+  const problem = problemOf(code, sentence);
+  const retryAfter = Number(response.headers.get("Retry-After"));
+  return retryAfter > 0 ? withRetryAfter(problem, retryAfter) : problem;
+}
+
+function codeOfStatus(status: number): string {
+  switch (status) {
+    case 401:
+      return "unauthorized";
+    case 403:
+      return "origin_not_allowed";
+    case 429:
+      return "rate_limited";
+    case 503:
+      return "at_capacity";
+    default:
+      return "internal";
+  }
+}

@@ -1,0 +1,60 @@
+import { openMicrophone, type Microphone, type MicrophoneEvents } from "./capture";
+import { openSpeaker, type Speaker } from "./playback";
+import type { PlaybackReport } from "./player";
+import { ProblemError, problemOf } from "./problem";
+
+/** Both ends of sound for one call; tests give their own. */
+export interface Audio {
+  readonly speaker: Speaker;
+  openMicrophone(events: MicrophoneEvents, signal: AbortSignal): Promise<Microphone>;
+  /** Asks the browser to let sound flow; useful only inside a person's gesture. */
+  resume(): void;
+  close(): void;
+}
+
+export interface AudioEvents {
+  report(report: PlaybackReport): void;
+  failed(error: unknown): void;
+  /** The browser holds sound back (autoplay rules, a telephone call), or lets it flow again. */
+  suspended(suspended: boolean): void;
+}
+
+/** How long a context outlives its call, so that the last fade is heard. */
+const fadeOutMs = 100;
+
+/**
+ * Opens sound. Must be called inside a person's gesture: browsers start an AudioContext there and nowhere else. Throws
+ * ProblemError where the browser lacks what is needed.
+ */
+export function openAudio(events: AudioEvents): Audio {
+  if (typeof AudioContext === "undefined" || typeof AudioWorkletNode === "undefined") {
+    // Without a secure origin browsers hide worklets too, and that is the thing to tell.
+    throw new ProblemError(problemOf(window.isSecureContext ? "unsupported" : "insecure_origin"));
+  }
+  // At the device's own rate: Firefox does not connect a microphone to a context of another rate. One context for
+  // both directions gives both one clock.
+  const context = new AudioContext({ latencyHint: "interactive" });
+  const resume = (): void => {
+    // A refusal shows as the state `suspended`, which is watched below.
+    context.resume().catch(() => undefined);
+  };
+  context.onstatechange = () => {
+    if (context.state !== "closed") events.suspended(context.state !== "running");
+  };
+  resume();
+  const speaker = openSpeaker(context, events.report, events.failed);
+  return {
+    speaker,
+    openMicrophone: (microphoneEvents, signal) => openMicrophone(context, microphoneEvents, signal),
+    resume,
+    close() {
+      context.onstatechange = null;
+      speaker.clear();
+      setTimeout(() => {
+        speaker.close();
+        // A context that is closed twice rejects; there is nobody left to tell.
+        context.close().catch(() => undefined);
+      }, fadeOutMs);
+    },
+  };
+}

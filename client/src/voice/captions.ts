@@ -1,0 +1,88 @@
+// The conversation as text, from the pieces in which both sides' transcripts arrive. Pure: the list is never changed,
+// only replaced.
+
+export interface Caption {
+  /** Stable while the caption grows. */
+  readonly id: number;
+  readonly who: "person" | "model";
+  readonly text: string;
+  /** No more pieces will be appended. */
+  readonly closed: boolean;
+  /** The model was cut short here. */
+  readonly interrupted: boolean;
+}
+
+export interface Captions {
+  readonly list: readonly Caption[];
+  readonly nextId: number;
+  /** The current turn has a caption of the person: what they say next comes after the model's words. */
+  readonly personInTurn: boolean;
+}
+
+/** The page keeps the last captions of a long conversation; older ones scroll away for good. */
+const maxCaptions = 400;
+
+export const noCaptions: Captions = { list: [], nextId: 1, personInTurn: false };
+
+/** Adds something that was typed: whole at once. */
+export function typed(c: Captions, text: string): Captions {
+  return { ...add(c, { who: "person", text, closed: true, interrupted: false }), personInTurn: true };
+}
+
+/** Appends a piece of what the person said. */
+export function heard(c: Captions, text: string, final: boolean): Captions {
+  const open = lastIndex(c, (x) => x.who === "person" && !x.closed);
+  if (open >= 0) return replace(c, open, (x) => ({ ...x, text: x.text + text, closed: final }));
+  if (text.trim() === "") return c;
+  const caption = { who: "person", text: text.trimStart(), closed: final, interrupted: false } as const;
+  // Transcripts of speech are late: the answer may have begun before them, yet the question belongs above it.
+  const answer = lastIndex(c, (x) => x.who === "model" && !x.closed);
+  if (answer >= 0 && !c.personInTurn) return { ...add(c, caption, answer), personInTurn: true };
+  return { ...add(c, caption), personInTurn: true };
+}
+
+/** Appends a piece of what the model said. */
+export function said(c: Captions, text: string): Captions {
+  const open = lastIndex(c, (x) => x.who === "model" && !x.closed);
+  if (open >= 0) return replace(c, open, (x) => ({ ...x, text: x.text + text }));
+  if (text.trim() === "") return c;
+  return add(c, { who: "model", text: text.trimStart(), closed: false, interrupted: false });
+}
+
+/** The model was cut short: its caption is closed and says so. */
+export function cutShort(c: Captions): Captions {
+  const open = lastIndex(c, (x) => x.who === "model" && !x.closed);
+  if (open < 0) return c;
+  // What the person said during the answer is the beginning of the next turn.
+  const barged = c.list.slice(open + 1).some((x) => x.who === "person");
+  return { ...replace(c, open, (x) => ({ ...x, closed: true, interrupted: true })), personInTurn: barged };
+}
+
+/** The model's turn is over. */
+export function turnOver(c: Captions, interrupted: boolean): Captions {
+  // The end of an interrupted turn comes late, when the person is already in the middle of their next sentence.
+  if (interrupted) return cutShort(c);
+  return {
+    ...c,
+    list: c.list.map((x) => (x.closed ? x : { ...x, closed: true })),
+    personInTurn: false,
+  };
+}
+
+/** The answer in progress was lost and will be spoken anew. */
+export function restarted(c: Captions): Captions {
+  return { ...c, list: c.list.filter((x) => x.who !== "model" || x.closed) };
+}
+
+function add(c: Captions, caption: Omit<Caption, "id">, at = c.list.length): Captions {
+  const list = [...c.list.slice(0, at), { ...caption, id: c.nextId }, ...c.list.slice(at)];
+  return { ...c, list: list.slice(-maxCaptions), nextId: c.nextId + 1 };
+}
+
+function replace(c: Captions, at: number, change: (x: Caption) => Caption): Captions {
+  return { ...c, list: c.list.map((x, i) => (i === at ? change(x) : x)) };
+}
+
+function lastIndex(c: Captions, match: (x: Caption) => boolean): number {
+  return c.list.findLastIndex(match);
+}

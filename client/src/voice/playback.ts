@@ -1,0 +1,64 @@
+import { playbackProcessor, type PlaybackCommand } from "./audio-format";
+import type { PlaybackReport } from "./player";
+import { playbackWorkletUrl } from "./worklets.gen";
+
+/** The model's voice. Commands given before the worklet is loaded wait for it. */
+export interface Speaker {
+  /** Queues 16-bit samples; takes the buffer. */
+  push(pcm: ArrayBuffer): void;
+  /** The speech so far is whole: running dry is its end. */
+  end(): void;
+  /** Silence, now; the next reports carry the next epoch. */
+  clear(): void;
+  setRate(streamHz: number): void;
+  close(): void;
+}
+
+/** Opens the speaker of a context; `failed` is called when the worklet cannot be loaded. */
+export function openSpeaker(
+  context: AudioContext,
+  report: (report: PlaybackReport) => void,
+  failed: (error: unknown) => void,
+): Speaker {
+  let node: AudioWorkletNode | undefined;
+  let closed = false;
+  // Bounded by what a session can send before its first second is over; emptied by `clear`.
+  let waiting: PlaybackCommand[] = [];
+
+  const tell = (command: PlaybackCommand): void => {
+    if (closed) return;
+    if (!node) waiting.push(command);
+    else if (command.type === "audio") node.port.postMessage(command, [command.pcm]);
+    else node.port.postMessage(command);
+  };
+
+  context.audioWorklet.addModule(playbackWorkletUrl).then(
+    () => {
+      if (closed) return;
+      node = new AudioWorkletNode(context, playbackProcessor, { numberOfInputs: 0, outputChannelCount: [1] });
+      node.port.onmessage = (event: MessageEvent<PlaybackReport>) => report(event.data);
+      node.connect(context.destination);
+      const commands = waiting;
+      waiting = [];
+      commands.forEach(tell);
+    },
+    (error: unknown) => {
+      if (!closed) failed(error);
+    },
+  );
+
+  return {
+    push: (pcm) => tell({ type: "audio", pcm }),
+    end: () => tell({ type: "end" }),
+    clear() {
+      waiting = waiting.filter((command) => command.type !== "audio");
+      tell({ type: "clear" });
+    },
+    setRate: (streamHz) => tell({ type: "rate", streamHz }),
+    close() {
+      closed = true;
+      if (node) node.port.onmessage = null;
+      node?.disconnect();
+    },
+  };
+}
