@@ -175,12 +175,19 @@ export class Call {
     if (!run || !isLive(this.snapshot.status) || this.snapshot.textOnly || muted === this.snapshot.muted) return;
     run.microphone?.setMuted(muted);
     this.levels.microphone = 0;
-    if (muted) {
-      // What was said before is a whole utterance now; without this the model would wait for its end.
-      run.connection.send({ type: "turn_complete" });
-      if (this.detector.reset()) this.dispatch("speechEnded");
-    }
     this.update({ muted });
+    // What was said before is a whole utterance now; without this the model would wait for its end.
+    if (muted) this.finishUtterance(run);
+  }
+
+  /** Says that the person is done speaking, so that the answer need not wait for a silence. */
+  answerNow(): void {
+    if (this.run && this.snapshot.status === "listening" && !this.snapshot.muted) this.finishUtterance(this.run);
+  }
+
+  private finishUtterance(run: Run): void {
+    run.connection.send({ type: "turn_complete" });
+    if (this.detector.reset()) this.dispatch("speechEnded");
   }
 
   /** Says something in writing. False: there is no conversation to say it in, or the line is stalled. */

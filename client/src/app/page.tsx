@@ -1,0 +1,5 @@
+import { Conversation } from "@/components/Conversation";
+
+export default function Page() {
+  return <Conversation />;
+}

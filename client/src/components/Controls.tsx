@@ -1,0 +1,59 @@
+import type { ReactNode } from "react";
+import type { Call, CallSnapshot } from "@/voice/call";
+import { isLive } from "@/voice/state";
+import { EndIcon, InterruptIcon, MicrophoneIcon, MicrophoneOffIcon } from "./icons";
+
+/** Mute, interrupt and end; only while there is a conversation. */
+export function Controls({ call, snapshot }: { call: Call; snapshot: CallSnapshot }) {
+  const { status, muted, textOnly } = snapshot;
+  if (!isLive(status) && status !== "ending") return null;
+  const answering = status === "speaking" || status === "thinking";
+  return (
+    <div className="flex items-start justify-center gap-6" role="group" aria-label="Conversation">
+      <Control
+        label={muted ? "Unmute" : "Mute"}
+        disabled={textOnly || status === "connecting" || status === "ending"}
+        pressed={muted}
+        onPress={() => call.setMuted(!muted)}
+      >
+        {muted ? <MicrophoneOffIcon className="size-6" /> : <MicrophoneIcon className="size-6" />}
+      </Control>
+      <Control label="Interrupt" disabled={!answering} onPress={() => call.interrupt()}>
+        <InterruptIcon className="size-6" />
+      </Control>
+      <Control label="End" disabled={status === "ending"} danger onPress={() => call.hangUp()}>
+        <EndIcon className="size-6" />
+      </Control>
+    </div>
+  );
+}
+
+interface ControlProps {
+  label: string;
+  children: ReactNode;
+  onPress: () => void;
+  disabled?: boolean;
+  /** Makes it a toggle. */
+  pressed?: boolean;
+  danger?: boolean;
+}
+
+function Control({ label, children, onPress, disabled = false, pressed, danger = false }: ControlProps) {
+  const colours = danger
+    ? "border-danger/35 text-danger enabled:hover:bg-danger enabled:hover:text-on-accent"
+    : pressed
+      ? "border-ink bg-ink text-paper"
+      : "border-line bg-surface text-ink enabled:hover:border-stone";
+  return (
+    <button
+      type="button"
+      onClick={onPress}
+      disabled={disabled}
+      aria-pressed={pressed}
+      className="group flex w-18 flex-col items-center gap-1.5 rounded-2xl text-xs font-medium text-muted disabled:opacity-45"
+    >
+      <span className={`grid size-14 place-items-center rounded-full border transition-colors ${colours}`}>{children}</span>
+      {label}
+    </button>
+  );
+}

@@ -1,0 +1,99 @@
+"use client";
+
+import { useEffect } from "react";
+import { useCall } from "@/hooks/use-call";
+import { isLive } from "@/voice/state";
+import { CaptionList } from "./CaptionList";
+import { Composer } from "./Composer";
+import { Controls } from "./Controls";
+import { Details } from "./Details";
+import { Logo } from "./icons";
+import { ProblemCard } from "./ProblemCard";
+import { TalkButton } from "./TalkButton";
+import { Timer } from "./Timer";
+import { noticeWords, wordsFor } from "./words";
+
+/** The whole page: a stage with the button, and beside or below it what was said. */
+export function Conversation() {
+  const { call, snapshot, config } = useCall();
+  const { status, notice, problem } = snapshot;
+  const live = isLive(status);
+  const talked = live || snapshot.captions.length > 0;
+  const simulated = snapshot.session?.readySince !== undefined ? snapshot.session.simulated : config?.simulated;
+  const words = wordsFor(snapshot);
+
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent): void => {
+      if (event.key === "Escape") call.interrupt();
+    };
+    window.addEventListener("keydown", onKey);
+    return () => window.removeEventListener("keydown", onKey);
+  }, [call]);
+
+  return (
+    <div
+      data-status={status}
+      data-muted={snapshot.muted}
+      data-compact={talked}
+      className="flex h-dvh min-h-136 flex-col overflow-hidden"
+    >
+      <header className="flex h-14 shrink-0 items-center justify-between px-5 lg:h-16 lg:px-8">
+        <p className="flex items-center gap-2.5 font-semibold tracking-tight">
+          <Logo className="size-6 text-ember" /> Stonepot
+        </p>
+        <Timer session={snapshot.session} />
+      </header>
+
+      {simulated && (
+        <p data-banner="simulated" className="mx-5 shrink-0 rounded-xl bg-sunken px-4 py-2 text-center text-sm text-muted lg:mx-8">
+          <strong className="font-semibold text-ink">Simulated model.</strong> No key is set up: you hear your own words
+          again.
+        </p>
+      )}
+
+      <main className={`flex min-h-0 flex-1 flex-col ${talked ? "lg:grid lg:grid-cols-[1fr_minmax(24rem,30rem)] lg:gap-8 lg:px-8 lg:pb-8" : ""}`}>
+        <h1 className="sr-only">Talk with the model</h1>
+        <section
+          aria-label="Call"
+          className={`flex flex-col items-center justify-center gap-4 overflow-y-auto px-5 py-3 lg:min-h-0 lg:flex-1 lg:gap-6 ${talked ? "shrink-0" : "min-h-0 flex-1 pb-16"}`}
+        >
+          <TalkButton call={call} snapshot={snapshot} />
+          {status === "failed" && problem ? (
+            <ProblemCard call={call} problem={problem} />
+          ) : (
+            <div role="status" className="max-w-sm text-center">
+              <p className="text-2xl font-semibold tracking-tight" data-state>
+                {words.title}
+              </p>
+              <p className="mt-1.5 leading-relaxed text-pretty text-muted">{words.hint}</p>
+            </div>
+          )}
+          <div role="status" className="empty:hidden">
+            {notice && (
+              <p data-notice={notice.kind} className="rounded-xl bg-sunken px-4 py-2 text-center text-sm">
+                {noticeWords(notice)}{" "}
+                {notice.kind === "soundHeld" && (
+                  <button type="button" onClick={() => call.resumeSound()} className="font-semibold underline underline-offset-2">
+                    Turn it on
+                  </button>
+                )}
+              </p>
+            )}
+          </div>
+          <Controls call={call} snapshot={snapshot} />
+          <Details call={call} snapshot={snapshot} />
+        </section>
+
+        {talked && (
+          <section
+            aria-label="Conversation text"
+            className="flex min-h-0 flex-1 flex-col rounded-t-3xl border border-b-0 border-line bg-surface lg:rounded-3xl lg:border-b"
+          >
+            <CaptionList captions={snapshot.captions} announce={snapshot.textOnly} />
+            {live && <Composer call={call} enabled={status !== "connecting"} />}
+          </section>
+        )}
+      </main>
+    </div>
+  );
+}

@@ -1,0 +1,61 @@
+"use client";
+
+import { useEffect, useState } from "react";
+import type { Call, CallSnapshot, CallStats } from "@/voice/call";
+import { isLive } from "@/voice/state";
+import { ChevronIcon } from "./icons";
+
+/** What somebody needs who asks for help, or who wants to know: the session's id and its numbers. */
+export function Details({ call, snapshot }: { call: Call; snapshot: CallSnapshot }) {
+  const [open, setOpen] = useState(false);
+  const stats = useStats(call, open, isLive(snapshot.status));
+  const session = snapshot.session;
+  if (!session?.id) return null;
+
+  const facts: [string, string][] = [
+    ["Session", session.id],
+    ["Model", session.model + (session.simulated ? " (simulated)" : "")],
+    ["Voice", [session.voice, session.language].filter(Boolean).join(", ")],
+    ["Ready after", session.readySince === undefined ? "" : `${Math.round(session.startupMs)} ms`],
+    ["Last answer after", session.responseMs > 0 ? `${Math.round(session.responseMs)} ms` : ""],
+    ["Messages", stats ? `${stats.sent} sent, ${stats.received} received` : ""],
+    ["Lost on the way", stats ? `${stats.droppedFrames} frames, ${stats.underruns} gaps` : ""],
+    ["Last warning", session.lastWarning],
+  ];
+  return (
+    <details
+      className="group w-full max-w-sm text-sm"
+      onToggle={(event) => setOpen(event.currentTarget.open)}
+    >
+      <summary className="mx-auto flex w-fit list-none items-center gap-1 rounded-full px-3 py-1.5 text-muted [&::-webkit-details-marker]:hidden">
+        Details <ChevronIcon className="size-4 transition-transform group-open:rotate-180" />
+      </summary>
+      <dl className="mt-2 grid grid-cols-[auto_1fr] gap-x-4 gap-y-1.5 rounded-2xl border border-line bg-surface p-4 text-left">
+        {facts.map(([name, value]) =>
+          value ? (
+            <div key={name} className="contents">
+              <dt className="text-muted">{name}</dt>
+              <dd className="wrap-anywhere" data-fact={name}>
+                {value}
+              </dd>
+            </div>
+          ) : null,
+        )}
+      </dl>
+    </details>
+  );
+}
+
+/** The call's counters, once a second while somebody looks at them. */
+function useStats(call: Call, open: boolean, live: boolean): CallStats | undefined {
+  const [stats, setStats] = useState<CallStats>();
+  useEffect(() => {
+    if (!open) return;
+    const read = (): void => setStats(call.stats());
+    read();
+    if (!live) return;
+    const timer = setInterval(read, 1000);
+    return () => clearInterval(timer);
+  }, [call, open, live]);
+  return stats;
+}

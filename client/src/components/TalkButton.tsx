@@ -1,0 +1,62 @@
+import type { Call, CallSnapshot } from "@/voice/call";
+import { Halo } from "./Halo";
+import { EndIcon, InterruptIcon, KeyboardIcon, MicrophoneIcon, MicrophoneOffIcon } from "./icons";
+import { actionFor } from "./words";
+
+/** The big button: it starts, and in a conversation it is the person's "now me" or "your turn". */
+export function TalkButton({ call, snapshot }: { call: Call; snapshot: CallSnapshot }) {
+  const { status } = snapshot;
+  const press = (): void => {
+    switch (status) {
+      case "idle":
+      case "ended":
+      case "failed":
+        return call.start();
+      case "connecting":
+        return call.hangUp();
+      case "thinking":
+      case "speaking":
+        return call.interrupt();
+      case "listening":
+      case "interrupted":
+        return call.answerNow();
+      case "ending":
+        return;
+    }
+  };
+  const resting = status === "idle" || status === "ended" || status === "failed";
+  return (
+    <div className="relative aspect-square w-[min(19rem,74vw,38dvh)] shrink-0 in-data-[compact=true]:w-[min(15rem,30dvh)] lg:w-[min(24rem,44dvh)]! transition-[width] duration-300">
+      <Halo call={call} status={status} />
+      <button
+        type="button"
+        onClick={press}
+        disabled={status === "ending"}
+        aria-label={actionFor(snapshot)}
+        className={`orb absolute inset-[21%] grid place-items-center rounded-full ${resting ? "orb-breathing" : ""}`}
+      >
+        <Glyph snapshot={snapshot} />
+      </button>
+    </div>
+  );
+}
+
+function Glyph({ snapshot }: { snapshot: CallSnapshot }) {
+  const size = "size-[30%]";
+  switch (snapshot.status) {
+    case "connecting":
+      return <EndIcon className={size} />;
+    case "thinking":
+    case "speaking":
+      return <InterruptIcon className={size} />;
+    case "listening":
+    case "interrupted":
+      if (snapshot.textOnly) return <KeyboardIcon className={size} />;
+      return snapshot.muted ? <MicrophoneOffIcon className={size} /> : <MicrophoneIcon className={size} />;
+    case "idle":
+    case "ending":
+    case "ended":
+    case "failed":
+      return <MicrophoneIcon className={size} />;
+  }
+}

@@ -1,0 +1,85 @@
+import type { CallSnapshot, Notice } from "@/voice/call";
+
+export interface Words {
+  /** The state in a word or two. */
+  readonly title: string;
+  /** What the person can do now. */
+  readonly hint: string;
+}
+
+/** The state of a call in words; what a problem says is drawn elsewhere. */
+export function wordsFor(s: CallSnapshot): Words {
+  switch (s.status) {
+    case "idle":
+      return { title: "Press to talk", hint: "Speak as you would to a person. Interrupt whenever you like." };
+    case "connecting":
+      return s.awaiting === "microphone"
+        ? { title: "Waiting for the microphone", hint: "Allow it when your browser asks." }
+        : { title: "Connecting", hint: "You may begin to speak; nothing you say gets lost." };
+    case "listening":
+      if (s.textOnly) return { title: "Ready", hint: "Type what you want to say." };
+      if (s.muted) return { title: "Muted", hint: "The model cannot hear you." };
+      return { title: "Listening", hint: "Go ahead. Press the circle when you are done, for a faster answer." };
+    case "thinking":
+      return { title: "Thinking", hint: "The answer is on its way." };
+    case "speaking":
+      return {
+        title: "Speaking",
+        hint: s.textOnly || s.muted ? "Press the circle or Esc to interrupt." : "Just speak to interrupt, or press Esc.",
+      };
+    case "interrupted":
+      return { title: "Interrupted", hint: "Go on, it is your turn." };
+    case "ending":
+      return { title: "Saying goodbye", hint: "The microphone is off." };
+    case "ended":
+      return { title: "Conversation ended", hint: "Press to start a new one." };
+    case "failed":
+      return { title: s.problem?.title ?? "Conversation ended", hint: "" };
+  }
+}
+
+/** What the big button does now. */
+export function actionFor(s: CallSnapshot): string {
+  switch (s.status) {
+    case "idle":
+    case "ended":
+    case "failed":
+      return "Start talking";
+    case "connecting":
+      return "Cancel";
+    case "thinking":
+    case "speaking":
+      return "Interrupt the answer";
+    case "listening":
+    case "interrupted":
+      return "Done speaking, answer now";
+    case "ending":
+      return "Ending the conversation";
+  }
+}
+
+export function noticeWords(notice: Notice): string {
+  switch (notice.kind) {
+    case "reconnecting":
+      return "Reconnecting to the model. The conversation goes on in a moment.";
+    case "soundHeld":
+      return "Your browser holds the sound back.";
+    case "microphoneLost":
+      return "The microphone was disconnected. You can go on by typing.";
+    case "offline":
+      return "Your device says that it is offline.";
+    case "expiring":
+      return `This conversation ends in ${duration(notice.timeLeftMs)}.`;
+    case "tool":
+      return `Using ${notice.name}…`;
+  }
+}
+
+/** Minutes and seconds, as on a clock. */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const hours = Math.floor(seconds / 3600);
+  const minutes = Math.floor(seconds / 60) % 60;
+  const rest = String(seconds % 60).padStart(2, "0");
+  return hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+}

@@ -1,0 +1,33 @@
+"use client";
+
+import { useEffect, useState, useSyncExternalStore } from "react";
+import { readConfig, type ServerConfig } from "@/voice/api";
+import { createCall, serverAt } from "@/voice/browser";
+import type { Call, CallSnapshot } from "@/voice/call";
+
+// In development the page comes from Next's server and the voice from the Go server beside it.
+const server = serverAt(process.env.NEXT_PUBLIC_STONEPOT_URL ?? "");
+
+/** The page has one call at a time, whatever React mounts, unmounts and mounts again. */
+const call = createCall(server);
+
+/** The page's call, what to draw of it, and what the server says about itself (undefined until it has). */
+export function useCall(): { call: Call; snapshot: CallSnapshot; config: ServerConfig | undefined } {
+  const snapshot = useSyncExternalStore(call.subscribe, call.getSnapshot, call.getSnapshot);
+  const [config, setConfig] = useState<ServerConfig>();
+
+  useEffect(() => {
+    const abort = new AbortController();
+    void readConfig(server, abort.signal).then((answer) => {
+      if (!abort.signal.aborted) setConfig(answer);
+    });
+    const { signal } = abort;
+    window.addEventListener("online", () => call.networkChanged(true), { signal });
+    window.addEventListener("offline", () => call.networkChanged(false), { signal });
+    // A page that is left must not go on listening.
+    window.addEventListener("pagehide", () => call.hangUp(), { signal });
+    return () => abort.abort();
+  }, []);
+
+  return { call, snapshot, config };
+}
