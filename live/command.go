@@ -44,6 +44,15 @@ type Command struct {
 	Time      json.RawMessage // of a ping: sent back as it came
 }
 
+// size is what a queued command costs in memory, about.
+func (c *Command) size() int {
+	n := len(c.Data) + len(c.Text)
+	for _, r := range c.Responses {
+		n += len(r.Response)
+	}
+	return n
+}
+
 // ToolResponse answers one ToolCall. Response is a JSON object.
 type ToolResponse struct {
 	ID         string          `json:"id"`

@@ -34,6 +34,12 @@ type Limits struct {
 	MessageBurst  int           `mapstructure:"message_burst"`   // that may come at once
 }
 
+// MaxMessageBytes is the largest message of any kind that a browser may send: the bound for its socket. A little
+// above the limits, so that a message just over one of them is refused in words.
+func (l Limits) MaxMessageBytes() int {
+	return max(l.MaxFrameBytes/3*4+l.MaxTextBytes, l.MaxVideoBytes) + 64<<10
+}
+
 // Audio says how speech travels.
 type Audio struct {
 	MinUpstreamChunk time.Duration `mapstructure:"min_upstream_chunk"` // shorter frames wait for each other, never longer than this

@@ -1,0 +1,337 @@
+package live
+
+import (
+	"sync"
+	"time"
+)
+
+// inbox holds what the browser has sent and the upstream has not yet been given: audio that came before the
+// upstream was ready, short frames that wait for each other, audio that is held back while a tool call is open,
+// and whatever piles up behind a slow connection. It is a ring of items in the order of arrival, with the audio
+// in pooled chunks; each item knows its message number and its place in the microphone's stream, which is what
+// renewing an upstream and resuming a browser count in.
+//
+// The bounds: speech beyond audio.inbox drops the oldest speech (counted, and told by a warning); more than
+// maxQueuedCommands other commands, or maxQueuedBytes of them, end the session as rate_limited.
+type inbox struct {
+	mu         sync.Mutex
+	generation uint64 // of the browser connection whose messages count
+	received   int64  // messages counted
+	samples    int64  // microphone samples received, dropped ones included
+
+	items      ring[item]
+	unsent     int // bytes of audio in items
+	commands   int // other commands in items
+	cmdBytes   int
+	maxUnsent  int       // bytes of audio
+	firstShort time.Time // when the oldest audio that waits for more to come arrived
+
+	tail *chunk // the chunk that audio is appended to
+
+	counters Counters // the uplink's share
+}
+
+const (
+	maxQueuedCommands = 256
+	maxQueuedBytes    = 2 << 20
+)
+
+// item is one command, or a part of one frame of audio, on its way up.
+type item struct {
+	seq int64 // number of the client message it came in
+	pos int64 // of audio: the first sample's place in the microphone's stream
+
+	chunk  *chunk // of audio; nil: command
+	from   int
+	length int
+
+	command *Command
+}
+
+// chunkSize is a page: 128 ms of 16 kHz audio.
+const chunkSize = 4 << 10
+
+// chunk is pooled memory for audio. It belongs to one inbox, which counts the items in it.
+type chunk struct {
+	data [chunkSize]byte
+	used int
+	refs int
+}
+
+var chunks = sync.Pool{New: func() any { return new(chunk) }}
+
+// accept counts one message of connection generation and keeps what it asks for. It reports whether the message
+// was counted: one of a connection that has been replaced is thrown away. ok is false when the queue of commands
+// is full.
+func (in *inbox) accept(generation uint64, c *Command, now time.Time) (counted, ok bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if generation != in.generation {
+		return false, true
+	}
+	in.received++
+	in.counters.UplinkMessages++
+	switch c.Kind {
+	case CommandAudio:
+		in.counters.UplinkBytes += int64(len(c.PCM))
+		in.appendAudio(c.PCM, now)
+		return true, true
+	case CommandVideo:
+		if in.supersede(c) {
+			return true, true
+		}
+	}
+	return true, in.appendCommand(c)
+}
+
+// insert puts a command of the session's own behind what the browser sent.
+func (in *inbox) insert(c *Command) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.appendCommand(c)
+}
+
+// pad puts audio of the session's own behind what the browser sent.
+func (in *inbox) pad(pcm []byte, now time.Time) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.appendAudio(pcm, now)
+}
+
+// count counts a message that asks for nothing of the upstream. It reports false as accept does.
+func (in *inbox) count(generation uint64) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if generation != in.generation {
+		return false
+	}
+	in.received++
+	in.counters.UplinkMessages++
+	return true
+}
+
+// skip counts audio that is of no use to the upstream (outside a push-to-talk activity).
+func (in *inbox) skip(generation uint64, pcm []byte, bytesPerMs int) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if generation != in.generation {
+		return false
+	}
+	in.received++
+	in.counters.UplinkMessages++
+	in.counters.UplinkBytes += int64(len(pcm))
+	in.counters.UplinkDroppedMs += int64(len(pcm) / bytesPerMs)
+	in.samples += int64(len(pcm) / 2)
+	return true
+}
+
+func (in *inbox) appendAudio(pcm []byte, now time.Time) {
+	if in.unsent == 0 {
+		in.firstShort = now
+	}
+	in.unsent += len(pcm)
+	if in.tail != nil && in.tail.refs == 0 {
+		in.tail.used = 0
+	}
+	for len(pcm) > 0 {
+		if in.tail == nil || in.tail.used == chunkSize {
+			in.releaseTail()
+			in.tail = chunks.Get().(*chunk)
+			in.tail.used, in.tail.refs = 0, 0
+		}
+		t := in.tail
+		n := copy(t.data[t.used:], pcm)
+		in.items.push(item{seq: in.received, pos: in.samples, chunk: t, from: t.used, length: n})
+		t.used += n
+		t.refs++
+		in.samples += int64(n / 2)
+		pcm = pcm[n:]
+	}
+}
+
+func (in *inbox) appendCommand(c *Command) bool {
+	size := c.size()
+	if in.commands >= maxQueuedCommands || in.cmdBytes+size > maxQueuedBytes {
+		return false
+	}
+	kept := *c
+	in.items.push(item{seq: in.received, pos: in.samples, command: &kept})
+	in.commands++
+	in.cmdBytes += size
+	in.counters.UplinkBytes += int64(size)
+	return true
+}
+
+// supersede puts a picture in the place of an unsent one: a camera frame that is late is worth nothing.
+func (in *inbox) supersede(c *Command) bool {
+	for i := range in.items.len() {
+		if it := in.items.at(i); it.command != nil && it.command.Kind == CommandVideo {
+			in.cmdBytes += len(c.Data) - len(it.command.Data)
+			*it.command = *c
+			it.seq = in.received
+			in.counters.VideoSuperseded++
+			in.counters.UplinkBytes += int64(len(c.Data))
+			return true
+		}
+	}
+	return false
+}
+
+// drop makes room when more than maxUnsent bytes of audio wait: the oldest goes, because fresh speech is worth
+// more. It returns how many bytes went.
+func (in *inbox) drop(bytesPerMs int) (dropped int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for i := 0; in.unsent > in.maxUnsent && i < in.items.len(); i++ {
+		if it := in.items.at(i); it.chunk != nil {
+			in.unsent -= it.length
+			dropped += it.length
+			in.release(it)
+		}
+	}
+	for in.items.len() > 0 && in.items.at(0).empty() {
+		in.items.pop()
+	}
+	in.counters.UplinkDroppedMs += int64(dropped / bytesPerMs)
+	return dropped
+}
+
+// empty: what a dropped item leaves in the ring's middle.
+func (it *item) empty() bool { return it.chunk == nil && it.command == nil }
+
+// release gives an item's share of its chunk back and leaves the item empty.
+func (in *inbox) release(it *item) {
+	c := it.chunk
+	it.chunk, it.length = nil, 0
+	if c.refs--; c.refs == 0 && c != in.tail {
+		chunks.Put(c)
+	}
+}
+
+func (in *inbox) releaseTail() {
+	if in.tail != nil && in.tail.refs == 0 {
+		chunks.Put(in.tail)
+	}
+	in.tail = nil
+}
+
+// clear frees what is kept; the inbox is done.
+func (in *inbox) clear() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for in.items.len() > 0 {
+		if it := in.items.at(0); it.chunk != nil {
+			in.release(it)
+		}
+		in.items.pop()
+	}
+	in.releaseTail()
+	in.unsent, in.commands, in.cmdBytes = 0, 0, 0
+}
+
+// takeRule says what take may give out.
+type takeRule struct {
+	minBytes  int  // less audio than this waits for more…
+	flush     bool // …unless it has waited long enough
+	maxBytes  int  // audio is joined up to this
+	holdAudio bool // a tool call is open, and the model forbids audio meanwhile
+}
+
+// take gives out what goes upstream next: audio, appended to dst, or a command. When there is nothing to send
+// now, both are empty. Audio before a command goes at once, however short: the order is the person's.
+func (in *inbox) take(dst []byte, rule takeRule) (pcm []byte, c *Command) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for in.items.len() > 0 && in.items.at(0).empty() {
+		in.items.pop()
+	}
+	if in.items.len() == 0 {
+		return dst, nil
+	}
+	if rule.holdAudio {
+		return dst, in.takeCommand()
+	}
+	head := in.items.at(0)
+	if head.command != nil {
+		in.items.pop()
+		return dst, in.taken(head.command)
+	}
+	if !rule.flush && in.unsent < rule.minBytes && in.commands == 0 {
+		return dst, nil
+	}
+	for in.items.len() > 0 {
+		it := in.items.at(0)
+		if it.command != nil || len(dst) > 0 && len(dst)+it.length > rule.maxBytes {
+			break
+		}
+		if it.chunk != nil {
+			dst = append(dst, it.chunk.data[it.from:it.from+it.length]...)
+			in.unsent -= it.length
+			in.release(it)
+		}
+		in.items.pop()
+	}
+	return dst, nil
+}
+
+// takeCommand takes the first command, past the audio that is held back.
+func (in *inbox) takeCommand() *Command {
+	if in.commands == 0 {
+		return nil
+	}
+	for i := range in.items.len() {
+		if it := in.items.at(i); it.command != nil {
+			c := it.command
+			it.command = nil
+			return in.taken(c)
+		}
+	}
+	return nil
+}
+
+func (in *inbox) taken(c *Command) *Command {
+	in.commands--
+	in.cmdBytes -= c.size()
+	return c
+}
+
+// waiting tells how long the short audio that take refuses has waited; ok is false when there is none.
+func (in *inbox) waiting(now time.Time) (d time.Duration, ok bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return now.Sub(in.firstShort), in.unsent > 0
+}
+
+// ring is a queue that grows to what it once held and keeps it. The zero value is empty.
+type ring[T any] struct {
+	buf  []T // len is a power of two
+	head int
+	n    int
+}
+
+func (r *ring[T]) len() int { return r.n }
+
+// at is the element i places behind the head.
+func (r *ring[T]) at(i int) *T { return &r.buf[(r.head+i)&(len(r.buf)-1)] }
+
+func (r *ring[T]) push(v T) {
+	if r.n == len(r.buf) {
+		grown := make([]T, max(8, 2*len(r.buf)))
+		for i := range r.n {
+			grown[i] = *r.at(i)
+		}
+		r.buf, r.head = grown, 0
+	}
+	r.n++
+	*r.at(r.n - 1) = v
+}
+
+// pop removes the head and returns it.
+func (r *ring[T]) pop() T {
+	var zero T
+	v := r.buf[r.head]
+	r.buf[r.head] = zero
+	r.head = (r.head + 1) & (len(r.buf) - 1)
+	r.n--
+	return v
+}

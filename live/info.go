@@ -1,0 +1,94 @@
+package live
+
+import "time"
+
+// Info describes the session to its operator.
+func (s *Session) Info() SessionInfo {
+	r := s.record()
+	s.life.mu.Lock()
+	defer s.life.mu.Unlock()
+	l := &s.life
+	info := SessionInfo{
+		ID:         s.id,
+		State:      l.state(),
+		Backend:    s.backend.Name,
+		Simulated:  s.backend.Simulated,
+		Model:      l.plan.setup.Model.ID,
+		Voice:      l.plan.setup.Voice,
+		Assistant:  l.plan.assistant,
+		UserID:     l.plan.userID,
+		Address:    s.client.Address,
+		StartedAt:  s.created,
+		DurationMs: milliseconds(time.Since(s.created)),
+		Counters:   r.counters,
+		Usage:      totals(r.usage),
+	}
+	if !l.ready.IsZero() {
+		info.StartupMs = milliseconds(l.ready.Sub(l.begun))
+	}
+	return info
+}
+
+// record gathers the session's figures, part by part: no two locks are held together.
+func (s *Session) record() record {
+	r := record{backend: s.backend.Name}
+	s.in.mu.Lock()
+	r.counters = s.in.counters
+	samples := s.in.samples
+	s.in.mu.Unlock()
+	s.out.mu.Lock()
+	r.counters.add(s.out.counters)
+	s.out.mu.Unlock()
+	silence := s.up.silence.Load()
+	s.turns.mu.Lock()
+	r.counters.Turns = s.turns.index
+	r.counters.DownlinkDroppedMs += milliseconds(s.discarded)
+	s.turns.mu.Unlock()
+	s.life.mu.Lock()
+	defer s.life.mu.Unlock()
+	if rate := s.life.plan.setup.InputRate; rate > 0 {
+		r.counters.UplinkAudioMs = samples * 1000 / int64(rate)
+		r.counters.SilenceMs = silence * 1000 / 2 / int64(rate)
+	}
+	r.counters.Warnings = s.life.warnings
+	r.usage = s.life.usage
+	if !s.life.ended.IsZero() {
+		r.reason = s.life.reason.Code
+	}
+	return r
+}
+
+// logEnd writes the one line of a session that has ended.
+func (s *Session) logEnd() {
+	r := s.record()
+	s.life.mu.Lock()
+	l := &s.life
+	args := []any{
+		"reason", l.reason.Code,
+		"durationMs", milliseconds(l.ended.Sub(s.created)),
+		"model", l.plan.setup.Model.ID,
+		"address", s.client.Address,
+		"trace", s.client.Trace,
+		"counters", r.counters,
+		"usage", totals(r.usage),
+	}
+	if !l.ready.IsZero() {
+		args = append(args, "startupMs", milliseconds(l.ready.Sub(l.begun)))
+	}
+	if l.detail != "" {
+		args = append(args, "detail", l.detail)
+	}
+	if l.cause != nil {
+		args = append(args, "cause", l.cause.Error())
+	}
+	reason := l.reason
+	s.life.mu.Unlock()
+	switch reason {
+	case ReasonInternal, ReasonUpstreamAuth:
+		s.log.Error("session ended", args...)
+	case ReasonUpstreamUnavailable, ReasonUpstreamQuota, ReasonUpstreamRejected, ReasonSlowClient:
+		s.log.Warn("session ended", args...)
+	default:
+		s.log.Info("session ended", args...)
+	}
+}

@@ -1,0 +1,108 @@
+package live
+
+import (
+	"sync"
+	"time"
+)
+
+// life is the cold part of a session: what it is, how it stands, why it ended, and the callbacks of its timers.
+type life struct {
+	mu        sync.Mutex
+	browser   browserState
+	upstream  upstreamState
+	plan      plan
+	begun     time.Time // start_session was accepted
+	ready     time.Time
+	usage     Usage
+	usageTold bool
+	warnings  int64
+
+	ended  time.Time
+	reason Reason
+	detail string // a sentence for the person; empty: the reason's own
+	field  string
+	cause  error // for the log
+
+	closed    bool
+	callbacks sync.WaitGroup // added to with mu held while not closed
+}
+
+// enter lets a timer's callback work on the session until leave; false: the session is over.
+func (l *life) enter() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	l.callbacks.Add(1)
+	return true
+}
+
+func (l *life) leave() { l.callbacks.Done() }
+
+// close lets no callback begin any more and waits for those that have.
+func (l *life) close() {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	l.callbacks.Wait()
+}
+
+// tick is the function of the session's one timer: it looks at every deadline and comes back for the earliest.
+func (s *Session) tick() {
+	if !s.life.enter() {
+		return
+	}
+	defer s.life.leave()
+	now := time.Now()
+	limits := s.config.Limits
+	s.life.mu.Lock()
+	begun := s.life.begun
+	s.life.mu.Unlock()
+	if begun.IsZero() {
+		s.end(ReasonIdleTimeout, "No start_session came within "+limits.FirstMessage.String()+".")
+		return
+	}
+
+	next := limits.MaxDuration - now.Sub(begun)
+	if next <= 0 {
+		s.end(ReasonMaxDuration, "")
+		return
+	}
+	if notice := next - limits.ExpiryNotice; notice > 0 {
+		next = notice
+	} else if !s.expiryTold.Swap(true) {
+		s.out.notice(ExpiringNotice{milliseconds(next)})
+	}
+	idle := limits.IdleTimeout - now.Sub(time.Unix(0, s.lastActive.Load()))
+	if idle <= 0 {
+		s.end(ReasonIdleTimeout, "")
+		return
+	}
+	next = min(next, idle)
+	if s.live.Load() {
+		next = min(next, s.keepAlive(now))
+	}
+	answers, oldest := s.tools.overdue(now.Add(-s.config.Tools.Timeout))
+	if len(answers) > 0 {
+		s.out.notice(WarningNotice{Code: "tool_timeout", Message: "A tool call was not answered in time; the model was told so."})
+		s.in.insert(&Command{Kind: CommandToolResponse, Responses: answers})
+		s.sendUp(false)
+	}
+	if !oldest.IsZero() {
+		next = min(next, oldest.Add(s.config.Tools.Timeout).Sub(now)+time.Millisecond)
+	}
+	s.tickSoon(next)
+}
+
+// tickSoon makes the timer look again in d at the latest.
+func (s *Session) tickSoon(d time.Duration) {
+	at := time.Now().Add(d)
+	s.timerMu.Lock()
+	defer s.timerMu.Unlock()
+	if now := time.Now(); s.timerAt.After(now) && s.timerAt.Before(at) {
+		return // it comes earlier anyway
+	}
+	s.timerAt = at
+	s.timer.Reset(d)
+}

@@ -1,0 +1,33 @@
+package live
+
+import "time"
+
+// limiter is a token bucket that answers how long to wait rather than yes or no. It is used by one goroutine.
+type limiter struct {
+	rate   float64 // units a second
+	burst  float64
+	tokens float64
+	last   time.Time
+
+	pausedSince time.Time // when the first of an unbroken row of waits began; zero: the last one need not wait
+}
+
+func newLimiter(rate, burst float64) limiter { return limiter{rate: rate, burst: burst, tokens: burst} }
+
+// take spends n units and returns how long the caller has to wait before it goes on, and how long it has been
+// made to wait without a break.
+func (l *limiter) take(n float64, now time.Time) (wait, paused time.Duration) {
+	if !l.last.IsZero() {
+		l.tokens = min(l.burst, l.tokens+now.Sub(l.last).Seconds()*l.rate)
+	}
+	l.last = now
+	l.tokens -= n
+	if l.tokens >= 0 {
+		l.pausedSince = time.Time{}
+		return 0, 0
+	}
+	if l.pausedSince.IsZero() {
+		l.pausedSince = now
+	}
+	return time.Duration(-l.tokens / l.rate * 1e9), now.Sub(l.pausedSince)
+}

@@ -1,0 +1,85 @@
+package live
+
+// The states of a session's two ends, and what moves them. The tables are the only place where a state changes;
+// testdata/states.json holds a vector for every edge, and a test sees to it that there is an edge for every vector.
+type (
+	browserState  string
+	upstreamState string
+	stateEvent    string
+)
+
+const (
+	browserNew      browserState = "new"      // connected, start_session has not come
+	browserAttached browserState = "attached" // start_session was accepted
+	browserDetached browserState = "detached" // the connection is lost
+	browserEnded    browserState = "ended"
+
+	upstreamNone       upstreamState = "none" // start_session has not come
+	upstreamConnecting upstreamState = "connecting"
+	upstreamLive       upstreamState = "live" // setup accepted
+	upstreamClosing    upstreamState = "closing"
+	upstreamGone       upstreamState = "gone"
+
+	eventStart  stateEvent = "start"  // start_session was accepted
+	eventLost   stateEvent = "lost"   // the browser's connection
+	eventReady  stateEvent = "ready"  // the upstream accepted the setup
+	eventEnd    stateEvent = "end"    // the session has a reason to end
+	eventClosed stateEvent = "closed" // everything is told and closed
+)
+
+var browserTable = map[browserState]map[stateEvent]browserState{
+	browserNew: {
+		eventStart:  browserAttached,
+		eventLost:   browserDetached,
+		eventClosed: browserEnded,
+	},
+	browserAttached: {
+		eventLost:   browserDetached,
+		eventClosed: browserEnded,
+	},
+	browserDetached: {
+		eventClosed: browserEnded,
+	},
+}
+
+var upstreamTable = map[upstreamState]map[stateEvent]upstreamState{
+	upstreamNone: {
+		eventStart: upstreamConnecting,
+		eventEnd:   upstreamClosing,
+	},
+	upstreamConnecting: {
+		eventReady: upstreamLive,
+		eventEnd:   upstreamClosing,
+	},
+	upstreamLive: {
+		eventEnd: upstreamClosing,
+	},
+	upstreamClosing: {
+		eventClosed: upstreamGone,
+	},
+}
+
+// move takes the session's ends through an event. An event that an end's table does not know leaves it as it is:
+// most events concern one end only. Called with life.mu held.
+func (l *life) move(e stateEvent) {
+	if to, ok := browserTable[l.browser][e]; ok {
+		l.browser = to
+	}
+	if to, ok := upstreamTable[l.upstream][e]; ok {
+		l.upstream = to
+	}
+}
+
+// state is one word for both, as operators read it.
+func (l *life) state() string {
+	switch {
+	case l.upstream == upstreamClosing || l.upstream == upstreamGone:
+		return "ending"
+	case l.upstream == upstreamLive:
+		return "live"
+	case l.upstream == upstreamConnecting:
+		return "connecting"
+	default:
+		return "waiting"
+	}
+}

@@ -1,0 +1,77 @@
+package live
+
+import (
+	"sync"
+	"time"
+)
+
+// turns follows the model's answers. Its lock is held while an event of an answer goes to the outbox, so that
+// nothing of an answer can slip out behind the word that interrupted it. It is taken before the outbox's.
+type turns struct {
+	mu          sync.Mutex
+	index       int64
+	open        bool // content has come, turn_complete has not
+	generated   bool // generation_complete has come
+	discarding  bool // the browser asked to stop: the rest of this answer is dropped as it comes
+	interrupted bool
+	audio       time.Duration
+	response    time.Duration
+
+	speechEnd  time.Time // when the person stopped speaking, as far as anything told
+	speechTold bool      // by the upstream or by the client itself, which is surer than loudness
+}
+
+// content notes a piece of an answer. It reports whether the piece is to be dropped, and how long the answer took
+// when this is its first piece (0: not the first, or not known). Called with mu held.
+func (t *turns) content(now time.Time, d time.Duration, lastLoud time.Time) (drop bool, took time.Duration) {
+	if t.open && t.generated { // an upstream that left turn_complete out
+		t.close()
+	}
+	if !t.open {
+		t.open = true
+		t.index++
+		end := t.speechEnd
+		if !t.speechTold {
+			end = lastLoud
+		}
+		if !end.IsZero() && now.After(end) {
+			t.response = now.Sub(end)
+			took = t.response
+		}
+		t.speechEnd, t.speechTold = time.Time{}, false
+	}
+	if t.discarding {
+		return true, took
+	}
+	t.audio += d
+	return false, took
+}
+
+// heard notes that the person stopped speaking, as the upstream or the client says.
+func (t *turns) heard(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.speechEnd, t.speechTold = now, true
+}
+
+// figures closes the turn and measures it. Called with mu held.
+func (t *turns) figures() TurnFigures {
+	if !t.open {
+		t.index++
+	}
+	f := TurnFigures{t.index, milliseconds(t.response), milliseconds(t.audio), t.interrupted}
+	t.close()
+	return f
+}
+
+func (t *turns) close() {
+	t.open, t.generated, t.discarding, t.interrupted = false, false, false, false
+	t.audio, t.response = 0, 0
+}
+
+// count is the number of turns so far.
+func (t *turns) count() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.index
+}

@@ -1,0 +1,179 @@
+package live
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// uplink is the way to the model. Whoever holds mu is the sender; whoever has something to send and finds mu
+// taken may go on, because the holder looks again after unlocking.
+type uplink struct {
+	mu       sync.Mutex
+	upstream Upstream // nil until the setup was accepted
+
+	owned  atomic.Pointer[Upstream]   // from the dial on, for those who end it without being the sender
+	waking atomic.Pointer[time.Timer] // armed by a failed send
+	pcm    []byte                     // joined audio on its way into the encoder
+	audio  Command                    // reused, so that audio allocates nothing
+
+	lastSent atomic.Int64 // Unix nanoseconds
+	index    int64        // the last message's index at the upstream; guarded by mu
+	silence  atomic.Int64 // bytes of silence sent
+}
+
+// own makes up the session's upstream, to which nothing may be sent yet.
+func (u *uplink) own(up Upstream) { u.owned.Store(&up) }
+
+// open lets senders send.
+func (u *uplink) open(up Upstream) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.upstream = up
+}
+
+// close ends the upstream; whoever is sending fails at once. It may be called more than once.
+func (u *uplink) close() {
+	up := u.owned.Load()
+	if up == nil {
+		return
+	}
+	(*up).Close()
+	if t := u.waking.Load(); t != nil {
+		t.Stop()
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.upstream = nil
+}
+
+// lastWords is how long the owner may still receive, after a send has failed, what the upstream said before.
+const lastWords = 500 * time.Millisecond
+
+// wakeLater makes the owner's Receive return soon.
+func (u *uplink) wakeLater() {
+	if up := u.owned.Load(); up != nil && u.waking.Load() == nil {
+		u.waking.Store(time.AfterFunc(lastWords, (*up).Wake))
+	}
+}
+
+// silenceLength is the silence that keeps an upstream from closing for want of input.
+const silenceLength = 100 * time.Millisecond
+
+// sendUp sends everything in the inbox that may go now. flush sends short audio too.
+func (s *Session) sendUp(flush bool) {
+	for {
+		if !s.up.mu.TryLock() {
+			return
+		}
+		sent, err := s.sendAll(flush)
+		s.up.mu.Unlock()
+		if err != nil {
+			s.upstreamFailed(err)
+			return
+		}
+		if !sent || !s.sendable(flush) {
+			break
+		}
+	}
+	s.armFlush()
+}
+
+// sendable reports whether another round of sendUp would find something: what arrived while the sender was busy.
+func (s *Session) sendable(flush bool) bool {
+	s.in.mu.Lock()
+	defer s.in.mu.Unlock()
+	if s.in.commands > 0 {
+		return true
+	}
+	if s.tools.holdsAudio() {
+		return false
+	}
+	return s.in.unsent >= s.minChunk || flush && s.in.unsent > 0
+}
+
+// sendAll is called with up.mu held. It reports whether there is an upstream to send to.
+func (s *Session) sendAll(flush bool) (ready bool, err error) {
+	u := &s.up
+	if u.upstream == nil {
+		return false, nil
+	}
+	rule := takeRule{minBytes: s.minChunk, flush: flush, maxBytes: s.maxChunk}
+	for {
+		rule.holdAudio = s.tools.holdsAudio()
+		pcm, c := s.in.take(u.pcm[:0], rule)
+		u.pcm = pcm
+		switch {
+		case c != nil:
+		case len(pcm) > 0:
+			u.audio.Kind, u.audio.PCM = CommandAudio, pcm
+			c = &u.audio
+		default:
+			return true, nil
+		}
+		if err := s.send(c); err != nil {
+			return true, err
+		}
+	}
+}
+
+// send is called with up.mu held and an upstream.
+func (s *Session) send(c *Command) error {
+	index, err := s.up.upstream.Send(c)
+	if err != nil {
+		return err
+	}
+	s.up.index = index
+	s.up.lastSent.Store(time.Now().UnixNano())
+	for _, r := range c.Responses {
+		s.tools.close(r.ID)
+	}
+	return nil
+}
+
+// armFlush makes sure that short audio, which waits for more to come, goes up when it has waited long enough.
+func (s *Session) armFlush() {
+	if !s.live.Load() || s.tools.holdsAudio() {
+		return // whoever ends this sends what waits
+	}
+	waited, ok := s.in.waiting(time.Now())
+	if !ok || !s.flushArmed.CompareAndSwap(false, true) {
+		return
+	}
+	s.flushTimer.Reset(max(s.config.Audio.MinUpstreamChunk-waited, time.Millisecond))
+}
+
+// flushShort is the flush timer's function.
+func (s *Session) flushShort() {
+	if !s.life.enter() {
+		return
+	}
+	defer s.life.leave()
+	s.flushArmed.Store(false)
+	if waited, ok := s.in.waiting(time.Now()); ok {
+		s.sendUp(waited >= s.config.Audio.MinUpstreamChunk)
+	}
+}
+
+// keepAlive sends silence when nothing else went up for live.silence_interval, and returns when to look again.
+func (s *Session) keepAlive(now time.Time) time.Duration {
+	interval := s.config.Live.SilenceInterval
+	if left := interval - now.Sub(time.Unix(0, s.up.lastSent.Load())); left > 0 {
+		return left
+	}
+	if !s.up.mu.TryLock() {
+		return interval // something is being sent just now
+	}
+	var err error
+	if s.up.upstream != nil && !s.tools.holdsAudio() {
+		n := s.setup().InputRate * 2 * int(silenceLength/time.Millisecond) / 1000
+		err = s.send(&Command{Kind: CommandAudio, PCM: make([]byte, n)})
+		s.up.silence.Add(int64(n))
+	}
+	s.up.mu.Unlock()
+	if err != nil {
+		s.upstreamFailed(err)
+	}
+	s.sendUp(false) // what came while the lock was held
+	return interval
+}
