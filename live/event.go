@@ -18,7 +18,7 @@ const (
 	EventOutputTranscript             // Text, Final
 	EventInterrupted                  // the answer was cut short by the person
 	EventGenerationComplete           // everything of this turn was generated; it may still be playing
-	EventTurnComplete                 // the turn is over; Cause where the model gave one
+	EventTurnComplete                 // the turn is over; Cause where the model gave one; Final unless the model goes on by itself
 	EventToolCall                     // Calls
 	EventToolCallCancelled            // IDs
 	EventUsage                        // Usage

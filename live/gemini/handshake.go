@@ -1,0 +1,149 @@
+package gemini
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+
+	"github.com/fasthttp/websocket"
+	"github.com/stonepot/stonepot/live/frame"
+)
+
+// attempt is one try to open a connection to one endpoint.
+type attempt struct {
+	d    *Dialer
+	ctx  context.Context // its end closes the connection, at whatever point the attempt is
+	sock *socket         // once there is one
+	stop func() bool     // ends the watch over ctx
+}
+
+// open connects to e, upgrades to a WebSocket and sends the setup. What went wrong is whatever the layer that
+// failed said: see dialTrouble.
+func (d *Dialer) open(ctx context.Context, e *endpoint, setup []byte) (*socket, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, d.cfg.HandshakeTimeout, errHandshakeTimeout)
+	defer cancel()
+	a := &attempt{d: d, ctx: ctx}
+	err := a.run(e, setup)
+	if a.stop != nil && !a.stop() && err == nil {
+		err = context.Cause(ctx) // the watch closed the connection between the last byte and here
+	}
+	if err == nil {
+		return a.sock, nil
+	}
+	if a.sock != nil {
+		_ = a.sock.Close()
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return nil, err
+}
+
+func (a *attempt) run(e *endpoint, setup []byte) error {
+	header, err := e.header(a.ctx)
+	if err != nil {
+		return &tokenError{err}
+	}
+	// The library does the handshake and is then left behind with its buffers. Compression is not offered: base64
+	// of PCM barely shrinks, and it is not known whether Google would take it.
+	ws := websocket.Dialer{
+		NetDialContext:    a.plain,
+		NetDialTLSContext: a.secure,
+		ReadBufferSize:    1024,
+		WriteBufferSize:   256, // for frames that it will not write
+	}
+	_, res, err := ws.DialContext(a.ctx, e.url, header)
+	if errors.Is(err, websocket.ErrBadHandshake) && res != nil {
+		return refusedUpgrade(res)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = a.sock.Write(frame.AppendMasked(nil, frame.Text, setup, maskKey()))
+	return err
+}
+
+func (a *attempt) plain(ctx context.Context, network, addr string) (net.Conn, error) {
+	raw, err := a.tcp(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return a.keep(raw, raw), nil
+}
+
+func (a *attempt) secure(ctx context.Context, network, addr string) (net.Conn, error) {
+	raw, err := a.tcp(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	cfg := a.d.tls.Clone()
+	if host, _, err := net.SplitHostPort(addr); err == nil {
+		cfg.ServerName = host
+	}
+	c := tls.Client(raw, cfg)
+	if err := c.HandshakeContext(ctx); err != nil {
+		_ = raw.Close()
+		return nil, &tlsError{err}
+	}
+	return a.keep(c, raw), nil
+}
+
+func (a *attempt) tcp(ctx context.Context, network, addr string) (*net.TCPConn, error) {
+	c, err := a.d.net.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	raw, ok := c.(*net.TCPConn)
+	if !ok {
+		_ = c.Close()
+		return nil, fmt.Errorf("%s is not reached by TCP", addr)
+	}
+	// Go's default already, but the latency of every frame hangs on it.
+	if err := raw.SetNoDelay(true); err != nil {
+		_ = raw.Close()
+		return nil, err
+	}
+	return raw, nil
+}
+
+// keep remembers the connection behind the library's back, and watches over ctx from here on: the library looks
+// at its deadline, not at its end.
+func (a *attempt) keep(c net.Conn, raw *net.TCPConn) net.Conn {
+	a.sock = &socket{Conn: c, raw: raw}
+	a.stop = context.AfterFunc(a.ctx, func() { _ = raw.Close() })
+	return a.sock
+}
+
+// refusedUpgrade is an HTTP answer that is not an upgrade, with the beginning of what it says.
+func refusedUpgrade(res *http.Response) error {
+	body, _ := io.ReadAll(io.LimitReader(res.Body, 1024)) // the library has read it already
+	return &httpError{status: res.StatusCode, body: string(body)}
+}
+
+var errHandshakeTimeout = errors.New("the handshake took longer than live.upstream.handshake_timeout")
+
+// httpError is an HTTP answer in place of an upgrade.
+type httpError struct {
+	status int
+	body   string
+}
+
+func (e *httpError) Error() string {
+	return fmt.Sprintf("HTTP %d %s: %s", e.status, http.StatusText(e.status), e.body)
+}
+
+// tlsError is a failed TLS handshake, apart from the TCP connection under it.
+type tlsError struct{ err error }
+
+func (e *tlsError) Error() string { return e.err.Error() }
+func (e *tlsError) Unwrap() error { return e.err }
+
+// tokenError is a failure to get an access token.
+type tokenError struct{ err error }
+
+func (e *tokenError) Error() string { return e.err.Error() }
+func (e *tokenError) Unwrap() error { return e.err }

@@ -1,0 +1,81 @@
+package gemini
+
+import (
+	"crypto/tls"
+	"net"
+	"time"
+)
+
+// socket is a connection whose handshake a library with a buffer of its own reads. Its Read stops at the end of
+// the HTTP header, so that not one byte of the first frame ends up in the library's buffer, which nobody can get
+// at afterwards.
+type socket struct {
+	net.Conn
+	raw *net.TCPConn // under TLS, or the same as Conn
+
+	ahead     []byte // read from the connection, not yet given on
+	past      bool   // the header has ended
+	lineEmpty bool   // nothing but CR since the last LF
+}
+
+// Read gives at most the rest of the HTTP header in one call; once that has ended it reads on as it comes.
+func (s *socket) Read(p []byte) (int, error) {
+	if len(s.ahead) == 0 {
+		if s.past {
+			return s.Conn.Read(p)
+		}
+		buf := make([]byte, 1024) // in handshakes only
+		n, err := s.Conn.Read(buf)
+		if n == 0 {
+			return 0, err
+		}
+		s.ahead = buf[:n]
+	}
+	n := min(len(p), len(s.ahead))
+	if !s.past {
+		n = s.header(s.ahead[:n])
+	}
+	copy(p, s.ahead[:n])
+	if s.ahead = s.ahead[n:]; len(s.ahead) == 0 {
+		s.ahead = nil
+	}
+	return n, nil
+}
+
+// header is how many bytes of p belong to the HTTP header: it ends with an empty line.
+func (s *socket) header(p []byte) int {
+	for i, c := range p {
+		switch {
+		case c == '\n' && s.lineEmpty:
+			s.past = true
+			return i + 1
+		case c == '\n':
+			s.lineEmpty = true
+		case c != '\r':
+			s.lineEmpty = false
+		}
+	}
+	return len(p)
+}
+
+// closeWrite says that nothing more will be written, so that the other side reads everything before the end.
+func (s *socket) closeWrite() {
+	if c, ok := s.Conn.(*tls.Conn); ok {
+		_ = c.CloseWrite()
+	}
+	_ = s.raw.CloseWrite()
+}
+
+// discard reads until the other side closes or the time has come. The kernel answers unread bytes with a reset,
+// and that could overtake the goodbye.
+func (s *socket) discard(until time.Time) {
+	if s.raw.SetReadDeadline(until) != nil {
+		return
+	}
+	var buf [512]byte
+	for {
+		if _, err := s.raw.Read(buf[:]); err != nil {
+			return
+		}
+	}
+}

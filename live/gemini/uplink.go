@@ -1,0 +1,138 @@
+package gemini
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/segmentio/asm/base64"
+	"github.com/stonepot/stonepot/live"
+	"github.com/stonepot/stonepot/live/frame"
+)
+
+// encoder turns commands into masked WebSocket frames, in one buffer that is used again and again. What it
+// returns is borrowed until the next call. It is used by one goroutine at a time.
+type encoder struct {
+	audioPrefix string
+	content     bool // text goes as clientContent, not as realtimeInput
+	buf         []byte
+}
+
+const (
+	audioSuffix = `"}}}`
+
+	activityStart  = `{"realtimeInput":{"activityStart":{}}}`
+	activityEnd    = `{"realtimeInput":{"activityEnd":{}}}`
+	audioStreamEnd = `{"realtimeInput":{"audioStreamEnd":true}}`
+
+	// bufferStep is what the buffer grows by. keptBuffer is what it may keep after a message that is not audio:
+	// pictures are a hundred times as long as 20 ms of speech.
+	bufferStep = 512
+	keptBuffer = 16 << 10
+)
+
+func newEncoder(s *live.Setup) encoder {
+	return encoder{
+		audioPrefix: `{"realtimeInput":{"audio":{"mimeType":"audio/pcm;rate=` + strconv.Itoa(s.InputRate) + `","data":"`,
+		content:     s.Model.TextInput == "content",
+	}
+}
+
+// frame encodes c. Commands that are the session's own are an error.
+func (e *encoder) frame(c *live.Command) ([]byte, error) {
+	switch c.Kind {
+	case live.CommandAudio:
+		return e.audio(c.PCM), nil
+	case live.CommandText:
+		return e.text(c.Text, c.TurnComplete)
+	case live.CommandVideo:
+		return e.video(c.MIMEType, c.Data)
+	case live.CommandActivityStart:
+		return e.seal(activityStart), nil
+	case live.CommandActivityEnd:
+		return e.seal(activityEnd), nil
+	case live.CommandAudioStreamEnd:
+		return e.seal(audioStreamEnd), nil
+	case live.CommandToolResponse:
+		return e.toolResponse(c.Responses)
+	default:
+		return nil, fmt.Errorf("gemini: command %d is not for the model: a defect", c.Kind)
+	}
+}
+
+// audio is the hot path: prefix, base64 and suffix go straight behind the room for the frame's header.
+func (e *encoder) audio(pcm []byte) []byte {
+	n := base64.StdEncoding.EncodedLen(len(pcm))
+	buf := e.room(len(e.audioPrefix) + n + len(audioSuffix))
+	at := frame.Room + copy(buf[frame.Room:], e.audioPrefix)
+	base64.StdEncoding.Encode(buf[at:at+n], pcm)
+	copy(buf[at+n:], audioSuffix)
+	return frame.SealMasked(buf, frame.Text, maskKey())
+}
+
+func (e *encoder) text(text string, turnComplete bool) ([]byte, error) {
+	if e.content {
+		return e.json(contentMessage([]live.HistoryTurn{{Role: "user", Text: text}}, turnComplete))
+	}
+	return e.json(map[string]any{"realtimeInput": map[string]string{"text": text}})
+}
+
+// video copies data as it is: it has been checked to be base64 when the browser sent it.
+func (e *encoder) video(mimeType string, data []byte) ([]byte, error) {
+	mime, err := json.Marshal(mimeType)
+	if err != nil {
+		return nil, err
+	}
+	const prefix, middle, suffix = `{"realtimeInput":{"video":{"mimeType":`, `,"data":"`, `"}}}`
+	buf := e.room(len(prefix) + len(mime) + len(middle) + len(data) + len(suffix))
+	p := append(buf[:frame.Room], prefix...)
+	p = append(append(append(p, mime...), middle...), data...)
+	return frame.SealMasked(append(p, suffix...), frame.Text, maskKey()), nil
+}
+
+func (e *encoder) toolResponse(responses []live.ToolResponse) ([]byte, error) {
+	return e.json(map[string]any{"toolResponse": map[string]any{"functionResponses": responses}})
+}
+
+// contentMessage is a clientContent with text turns.
+func contentMessage(turns []live.HistoryTurn, turnComplete bool) any {
+	type part struct {
+		Text string `json:"text"`
+	}
+	type turn struct {
+		Role  string `json:"role"`
+		Parts []part `json:"parts"`
+	}
+	list := make([]turn, 0, len(turns))
+	for _, t := range turns {
+		list = append(list, turn{t.Role, []part{{t.Text}}})
+	}
+	type content struct {
+		Turns        []turn `json:"turns"`
+		TurnComplete bool   `json:"turnComplete"`
+	}
+	return map[string]content{"clientContent": {list, turnComplete}}
+}
+
+func (e *encoder) json(v any) ([]byte, error) {
+	p, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("gemini: a message to the model could not be encoded: %w", err)
+	}
+	return e.seal(string(p)), nil
+}
+
+func (e *encoder) seal(text string) []byte {
+	buf := e.room(len(text))
+	copy(buf[frame.Room:], text)
+	return frame.SealMasked(buf, frame.Text, maskKey())
+}
+
+// room gives a buffer for n bytes of payload, with the room for a frame's header in front.
+func (e *encoder) room(n int) []byte {
+	n += frame.Room
+	if cap(e.buf) < n || cap(e.buf) > keptBuffer && n <= keptBuffer {
+		e.buf = make([]byte, (n+bufferStep-1)/bufferStep*bufferStep)
+	}
+	return e.buf[:n]
+}
