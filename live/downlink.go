@@ -103,7 +103,7 @@ func (s *Session) countUsage(u Usage) {
 	} else {
 		s.life.usage.Add(u)
 	}
-	s.life.usageTold = false
+	s.life.usageNew = true
 	s.life.mu.Unlock()
 	s.turns.mu.Lock()
 	open := s.turns.open
@@ -115,10 +115,10 @@ func (s *Session) countUsage(u Usage) {
 
 func (s *Session) tellUsage() {
 	s.life.mu.Lock()
-	told, u := s.life.usageTold, s.life.usage
-	s.life.usageTold = true
+	news, u := s.life.usageNew, s.life.usage
+	s.life.usageNew = false
 	s.life.mu.Unlock()
-	if !told {
+	if news {
 		s.out.notice(UsageNotice{totals(u)})
 	}
 }

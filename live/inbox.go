@@ -253,8 +253,7 @@ func (in *inbox) take(dst []byte, rule takeRule) (pcm []byte, c *Command) {
 	}
 	head := in.items.at(0)
 	if head.command != nil {
-		in.items.pop()
-		return dst, in.taken(head.command)
+		return dst, in.taken(in.items.pop().command)
 	}
 	if !rule.flush && in.unsent < rule.minBytes && in.commands == 0 {
 		return dst, nil

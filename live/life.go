@@ -7,15 +7,15 @@ import (
 
 // life is the cold part of a session: what it is, how it stands, why it ended, and the callbacks of its timers.
 type life struct {
-	mu        sync.Mutex
-	browser   browserState
-	upstream  upstreamState
-	plan      plan
-	begun     time.Time // start_session was accepted
-	ready     time.Time
-	usage     Usage
-	usageTold bool
-	warnings  int64
+	mu       sync.Mutex
+	browser  browserState
+	upstream upstreamState
+	plan     plan
+	begun    time.Time // start_session was accepted
+	ready    time.Time
+	usage    Usage
+	usageNew bool // since it was last told
+	warnings int64
 
 	ended  time.Time
 	reason Reason

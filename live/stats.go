@@ -108,7 +108,7 @@ type statistics struct {
 func newStatistics() *statistics {
 	const longest = int64(10 * time.Minute / time.Millisecond)
 	return &statistics{
-		stats:    Stats{ByBackend: map[string]int64{}, ByReason: map[string]int64{}, Refused: map[string]int64{}},
+		stats:    Stats{ByBackend: map[string]int64{}, ByReason: map[string]int64{}, Refused: map[string]int64{}, Usage: totals(Usage{})},
 		ready:    hdrhistogram.New(1, longest, 2),
 		response: hdrhistogram.New(1, longest, 2),
 	}
@@ -172,7 +172,7 @@ func (st *Stats) add(r record) {
 type Totals struct {
 	InputTokens  int64            `json:"inputTokens"`
 	OutputTokens int64            `json:"outputTokens"`
-	ByModality   map[string]int64 `json:"byModality,omitempty"`
+	ByModality   map[string]int64 `json:"byModality"`
 }
 
 func (t *Totals) add(u Usage) {
@@ -188,13 +188,11 @@ func (t *Totals) addModality(name string, n int64) {
 	if n == 0 {
 		return
 	}
-	if t.ByModality == nil {
-		t.ByModality = map[string]int64{}
-	}
 	t.ByModality[name] += n
 }
 
-func totals(u Usage) (t Totals) {
+func totals(u Usage) Totals {
+	t := Totals{ByModality: map[string]int64{}}
 	t.add(u)
 	return t
 }

@@ -321,7 +321,6 @@ func (d *stonepot) EncodeNotice(dst []byte, n Notice) ([]byte, frame.Opcode) {
 	case TurnNotice:
 		return d.json(dst, "turn_complete", n)
 	case UsageNotice:
-		n.ByModality = nonNil(n.ByModality)
 		return d.json(dst, "usage", n.Totals)
 	case ExpiringNotice:
 		return d.json(dst, "session_expiring", n)
@@ -330,7 +329,6 @@ func (d *stonepot) EncodeNotice(dst []byte, n Notice) ([]byte, frame.Opcode) {
 	case ErrorNotice:
 		return d.json(dst, "error", n)
 	case EndedNotice:
-		n.Usage.ByModality = nonNil(n.Usage.ByModality)
 		return d.json(dst, "session_ended", n)
 	case PongNotice:
 		m := struct {
@@ -341,14 +339,6 @@ func (d *stonepot) EncodeNotice(dst []byte, n Notice) ([]byte, frame.Opcode) {
 	default:
 		return dst, frame.Text
 	}
-}
-
-// nonNil makes an absent map an empty object, as the protocol promises the field.
-func nonNil(m map[string]int64) map[string]int64 {
-	if m == nil {
-		return map[string]int64{}
-	}
-	return m
 }
 
 // json appends {"type":…,"sessionId":…, and the members of body, which encodes as an object or is nil.
