@@ -25,9 +25,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const patience = 10 * time.Second // for what must happen; never for what must not
 
+var timeless = time.Time{}
+
 // model is a WebSocket server that stands where Google would: each connection runs script.
 type model struct {
-	t        *testing.T
+	t        testing.TB
 	url      string
 	listener net.Listener
 	wg       sync.WaitGroup
@@ -38,7 +40,7 @@ type model struct {
 
 // peer is the model's end of one connection.
 type peer struct {
-	t       *testing.T
+	t       testing.TB
 	conn    net.Conn
 	in      *bufio.Reader
 	reader  *frame.Reader
@@ -46,7 +48,7 @@ type peer struct {
 }
 
 // startModel serves on loopback until the test ends.
-func startModel(t *testing.T, script func(p *peer)) *model {
+func startModel(t testing.TB, script func(p *peer)) *model {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -55,7 +57,7 @@ func startModel(t *testing.T, script func(p *peer)) *model {
 	return serveModel(t, l, "http", script)
 }
 
-func serveModel(t *testing.T, l net.Listener, scheme string, script func(p *peer)) *model {
+func serveModel(t testing.TB, l net.Listener, scheme string, script func(p *peer)) *model {
 	m := &model{t: t, listener: l, url: scheme + "://" + l.Addr().String()}
 	m.wg.Go(func() {
 		for {

@@ -57,8 +57,10 @@ var rules = []rule{
 	{"publisher model", live.FaultRejected, "The model does not exist in this location, or may not be used there."}, // 1008, adk-python 3314; before "permission denied"
 	{"permission denied", live.FaultAuth, "The credentials do not allow the use of the model."},                     // 1008, generative-ai 3061
 	{"permission_denied", live.FaultAuth, "The credentials do not allow the use of the model."},
-	{"billing", live.FaultQuota, "The model's quota is used up."}, // "check your plan and billing details"
-	{"quota", live.FaultQuota, "The model's quota is used up."},   // 1011, interpretab
+	{"requires a quota project", live.FaultAuth, "The credentials name no project to be billed."}, // REST 403 with a person's credentials
+	{"requires billing", live.FaultAuth, "Billing is not enabled in the project."},                // REST 403
+	{"billing", live.FaultQuota, "The model's quota is used up."},                                 // "check your plan and billing details"
+	{"quota", live.FaultQuota, "The model's quota is used up."},                                   // 1011, interpretab
 	{"resource exhausted", live.FaultQuota, "The model's quota is used up."},
 	{"resource_exhausted", live.FaultQuota, "The model's quota is used up."},
 	{"too many requests", live.FaultQuota, "The model's quota is used up."},
