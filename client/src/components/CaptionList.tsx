@@ -59,7 +59,7 @@ function Line({ caption }: { caption: Caption }) {
         }`}
       >
         {caption.text}
-        {caption.interrupted && <span className="ml-1.5 text-sm text-muted italic">(interrupted)</span>}
+        {caption.interrupted && <span className="text-sm text-muted italic">{" "}(interrupted)</span>}
       </p>
     </li>
   );

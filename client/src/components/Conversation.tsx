@@ -41,11 +41,14 @@ export function Conversation() {
         <p className="flex items-center gap-2.5 font-semibold tracking-tight">
           <Logo className="size-6 text-ember" /> Stonepot
         </p>
-        <Timer session={snapshot.session} />
+        <div className="flex items-center gap-3">
+          <Timer session={snapshot.session} />
+          <Details call={call} snapshot={snapshot} />
+        </div>
       </header>
 
       {simulated && (
-        <p data-banner="simulated" className="mx-5 shrink-0 rounded-xl bg-sunken px-4 py-2 text-center text-sm text-muted lg:mx-8">
+        <p data-banner="simulated" className="mx-5 mb-3 shrink-0 self-center rounded-2xl bg-sunken px-4 py-2 text-center text-sm text-balance text-muted">
           <strong className="font-semibold text-ink">Simulated model.</strong> No key is set up: you hear your own words
           again.
         </p>
@@ -81,7 +84,6 @@ export function Conversation() {
             )}
           </div>
           <Controls call={call} snapshot={snapshot} />
-          <Details call={call} snapshot={snapshot} />
         </section>
 
         {talked && (

@@ -24,13 +24,13 @@ export function Details({ call, snapshot }: { call: Call; snapshot: CallSnapshot
   ];
   return (
     <details
-      className="group w-full max-w-sm text-sm"
+      className="group relative text-sm"
       onToggle={(event) => setOpen(event.currentTarget.open)}
     >
-      <summary className="mx-auto flex w-fit list-none items-center gap-1 rounded-full px-3 py-1.5 text-muted [&::-webkit-details-marker]:hidden">
+      <summary className="flex list-none items-center gap-1 rounded-full px-2 py-1.5 text-muted [&::-webkit-details-marker]:hidden">
         Details <ChevronIcon className="size-4 transition-transform group-open:rotate-180" />
       </summary>
-      <dl className="mt-2 grid grid-cols-[auto_1fr] gap-x-4 gap-y-1.5 rounded-2xl border border-line bg-surface p-4 text-left">
+      <dl className="absolute top-full right-0 z-10 mt-2 grid w-[min(22rem,calc(100vw-2.5rem))] grid-cols-[auto_1fr] gap-x-4 gap-y-1.5 rounded-2xl border border-line bg-surface p-4 text-left shadow-lg">
         {facts.map(([name, value]) =>
           value ? (
             <div key={name} className="contents">

@@ -26,7 +26,7 @@ export function TalkButton({ call, snapshot }: { call: Call; snapshot: CallSnaps
   };
   const resting = status === "idle" || status === "ended" || status === "failed";
   return (
-    <div className="relative aspect-square w-[min(19rem,74vw,38dvh)] shrink-0 in-data-[compact=true]:w-[min(15rem,30dvh)] lg:w-[min(24rem,44dvh)]! transition-[width] duration-300">
+    <div className="relative aspect-square w-[min(19rem,74vw,38dvh)] shrink-0 in-data-[compact=true]:w-[min(13rem,25dvh)] lg:w-[min(24rem,44dvh)]!">
       <Halo call={call} status={status} />
       <button
         type="button"

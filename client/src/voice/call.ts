@@ -450,7 +450,11 @@ export class Call {
         if (!run.discarding) this.caption(captions.said(this.captions, m.text));
         return;
       case "interrupted":
-        run.discarding = false;
+        if (run.discarding) {
+          // The answer to our own `interrupt`: silence fell when the person asked for it.
+          run.discarding = false;
+          return;
+        }
         this.caption(captions.cutShort(this.captions));
         return this.dispatch("interrupted");
       case "generation_complete":

@@ -53,6 +53,8 @@ export class Player {
   private cushion = firstCushionSeconds;
   /** Output samples rendered while waiting for the cushion to fill. */
   private waited = 0;
+  /** Zeros that the filter was given since the queue ran dry. */
+  private silentInput = 0;
 
   private energy = 0;
   private rendered = 0;
@@ -112,7 +114,7 @@ export class Player {
     this.played += read;
     this.input.fill(0, read, needed);
     this.resampler.process(this.input, needed, out);
-    if (read < needed) this.ranDry();
+    this.drain(needed - read, read > 0);
     const level = rms(out, out.length);
     this.energy += level * level * out.length;
     this.rendered += out.length;
@@ -144,11 +146,21 @@ export class Player {
     return start;
   }
 
-  private ranDry(): void {
-    this.playing = false;
-    if (this.complete) return;
-    this.underruns++;
-    this.cushion = Math.min(this.cushion * 2, maxCushionSeconds);
+  /** Keeps rendering until what is still in the filter has sounded; speech that ran dry before its end is an underrun. */
+  private drain(missing: number, gotSome: boolean): void {
+    if (missing === 0) {
+      this.silentInput = 0;
+      return;
+    }
+    if (!this.complete && (gotSome || this.silentInput === 0)) {
+      this.underruns++;
+      this.cushion = Math.min(this.cushion * 2, maxCushionSeconds);
+    }
+    this.silentInput = gotSome ? missing : this.silentInput + missing;
+    if (this.silentInput >= 2 * this.resampler.delay) {
+      this.playing = false;
+      this.silentInput = 0;
+    }
   }
 
   private fadedTail(): Int16Array | undefined {

@@ -123,7 +123,7 @@ export const edges: Record<Status, Partial<Record<Event, Edge>>> = {
     speechEnded: ["thinking"],
     textSent: ["thinking"],
     playbackStarted: ["speaking"],
-    // The server's answer to our own `interrupt`.
+    // The person went on to speak over what little had begun.
     interrupted: ["interrupted", "clearPlayback"],
     turnRestarted: ["thinking", "clearPlayback"],
     settled: ["listening"],

@@ -1,0 +1,86 @@
+import { describe, expect, it } from "vitest";
+import { cutShort, heard, noCaptions, restarted, said, turnOver, typed, type Captions } from "./captions";
+
+/** The captions as a script: who, what, and how it stands. */
+function script(c: Captions): string[] {
+  return c.list.map((x) => `${x.who}${x.closed ? "" : "…"}${x.interrupted ? "!" : ""}: ${x.text}`);
+}
+
+describe("captions", () => {
+  it("append pieces verbatim", () => {
+    let c = heard(noCaptions, " What is the", false);
+    c = heard(c, " weather?", true);
+    c = said(c, "Sunny, ");
+    c = said(c, "21 °C.");
+    expect(script(c)).toEqual(["person: What is the weather?", "model…: Sunny, 21 °C."]);
+    expect(script(turnOver(c, false))).toEqual(["person: What is the weather?", "model: Sunny, 21 °C."]);
+  });
+
+  it("put a question above the answer that overtook its transcript", () => {
+    let c = said(noCaptions, "Sunny.");
+    c = heard(c, "What is the weather?", true);
+    expect(script(c)).toEqual(["person: What is the weather?", "model…: Sunny."]);
+  });
+
+  it("put what is said during an answer below it", () => {
+    let c = heard(noCaptions, "Tell me a story.", true);
+    c = said(c, "Once upon a time");
+    c = heard(c, "Wait,", false);
+    c = cutShort(c);
+    c = heard(c, " stop.", true);
+    c = said(c, "Sure.");
+    expect(script(c)).toEqual([
+      "person: Tell me a story.",
+      "model!: Once upon a time",
+      "person: Wait, stop.",
+      "model…: Sure.",
+    ]);
+  });
+
+  it("do not split the next sentence when the end of an interrupted turn comes late", () => {
+    let c = heard(noCaptions, "Tell me a story.", true);
+    c = said(c, "Once upon");
+    c = cutShort(c);
+    c = heard(c, "Wait,", false);
+    c = turnOver(c, true);
+    c = heard(c, " stop.", true);
+    expect(script(c)).toEqual(["person: Tell me a story.", "model!: Once upon", "person: Wait, stop."]);
+  });
+
+  it("begin a new turn after the last one is over", () => {
+    let c = heard(noCaptions, "One.", true);
+    c = turnOver(said(c, "First."), false);
+    c = said(c, "Second.");
+    c = heard(c, "Two.", true);
+    expect(script(c)).toEqual(["person: One.", "model: First.", "person: Two.", "model…: Second."]);
+  });
+
+  it("hold what was typed, whole", () => {
+    expect(script(said(typed(noCaptions, "hello"), "Hi."))).toEqual(["person: hello", "model…: Hi."]);
+  });
+
+  it("lose an answer that will be spoken anew", () => {
+    const c = restarted(said(heard(noCaptions, "Hello?", true), "Half an ans"));
+    expect(script(said(c, "A whole answer."))).toEqual(["person: Hello?", "model…: A whole answer."]);
+  });
+
+  it("do not begin with blank pieces", () => {
+    expect(script(said(heard(noCaptions, " ", true), "\n"))).toEqual([]);
+    expect(cutShort(noCaptions)).toBe(noCaptions);
+  });
+
+  it("keep their ids while they grow, and never share one", () => {
+    let c = heard(noCaptions, "a", false);
+    const id = c.list[0]!.id;
+    c = said(heard(c, "b", true), "c");
+    expect(c.list[0]!.id).toBe(id);
+    expect(new Set(c.list.map((x) => x.id)).size).toBe(2);
+  });
+
+  it("keep the end of a very long conversation", () => {
+    let c = noCaptions;
+    for (let i = 0; i < 1000; i++) c = typed(c, String(i));
+    expect(c.list.length).toBe(400);
+    expect(c.list.at(-1)?.text).toBe("999");
+  });
+});
