@@ -5,7 +5,7 @@
 // that. The hash in the name lets caches keep a file for ever and still never serve an old one.
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
@@ -26,10 +26,11 @@ const result = await build({
 });
 
 await mkdir(outdir, { recursive: true });
+/** @type {Record<string, string>} */
 const urls = {};
 const wanted = new Set();
 for (const file of result.outputFiles) {
-  const name = names.find((n) => file.path.endsWith(`${n}.js`));
+  const name = basename(file.path, ".js");
   const hash = createHash("sha256").update(file.contents).digest("hex").slice(0, 12);
   const fileName = `${name}.${hash}.js`;
   urls[name] = `/worklets/${fileName}`;
@@ -41,8 +42,8 @@ for (const old of await readdir(outdir)) {
 }
 
 const source = `// Written by scripts/build-worklets.mjs; do not edit.
-export const captureWorkletUrl = ${JSON.stringify(urls.capture)};
-export const playbackWorkletUrl = ${JSON.stringify(urls.playback)};
+export const captureWorkletUrl = ${JSON.stringify(urls["capture"])};
+export const playbackWorkletUrl = ${JSON.stringify(urls["playback"])};
 `;
 const generated = join(root, "src", "voice", "worklets.gen.ts");
 // Unchanged content keeps its time stamp, so that a running dev server does not rebuild for nothing.

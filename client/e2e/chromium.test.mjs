@@ -1,0 +1,281 @@
+// The whole path in Chromium: microphone, page, Stonepot, simulator, and back to the speaker.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { launchChromium } from "./chromium.mjs";
+import { accessible, facts, press, until, write } from "./page.mjs";
+import { startStonepot } from "./stonepot.mjs";
+import { answered, end, interruptedByHand, interruptedByVoice, muted, start } from "./stories.mjs";
+
+/** @typedef {import("playwright-core").Page} Page */
+
+/** @type {import("./stonepot.mjs").Server} */
+let server;
+/** @type {import("playwright-core").Browser} */
+let browser;
+
+before(async () => {
+  server = await startStonepot();
+  browser = await launchChromium();
+});
+after(async () => {
+  await browser?.close();
+  const code = await server?.stop();
+  if (server) assert.equal(code, 0, `stonepot ends cleanly:\n${server.log()}`);
+});
+
+/**
+ * Opens the page, runs the story, and asserts that nothing was fetched from elsewhere and nothing was blocked.
+ * @param {(page: Page) => Promise<void>} story
+ * @param {{ from?: import("playwright-core").Browser, url?: string, expectErrors?: boolean } & import("playwright-core").BrowserContextOptions} [options]
+ */
+async function onPage(story, { from = browser, url = server.url, expectErrors = false, ...contextOptions } = {}) {
+  const context = await from.newContext(contextOptions);
+  try {
+    const page = await context.newPage();
+    /** @type {string[]} */
+    const complaints = [];
+    page.on("console", (m) => {
+      if (m.type() === "error" || m.type() === "warning") complaints.push(m.text());
+    });
+    page.on("pageerror", (error) => complaints.push(`uncaught: ${error.message}`));
+    /** @type {string[]} */
+    const elsewhere = [];
+    page.on("request", (request) => {
+      const { origin, protocol } = new URL(request.url());
+      if (protocol !== "data:" && protocol !== "blob:" && origin !== new URL(url).origin) elsewhere.push(request.url());
+    });
+    await page.goto(url);
+    await story(page);
+    assert.deepEqual(elsewhere, [], "requests to other origins");
+    if (!expectErrors) assert.deepEqual(complaints, [], "the browser's console");
+  } finally {
+    await context.close();
+  }
+}
+
+/** How many sessions the server holds now. */
+async function activeSessions() {
+  const response = await fetch(`${server.url}/api/session/stats`);
+  const body = /** @type {any} */ (await response.json());
+  return Number(body.active ?? body.stats?.active ?? body.sessions?.active);
+}
+
+describe("a conversation", () => {
+  it("is heard and read on both sides, and ends cleanly", { timeout: 60_000 }, () =>
+    onPage(async (page) => {
+      const idle = await facts(page);
+      assert.equal(idle.status, "idle");
+      assert.equal(idle.title, "Press to talk");
+      await page.getByText("Simulated model.").waitFor();
+      // The only press with the mouse; the stories use the keyboard.
+      await page.getByRole("button", { name: "Start talking" }).click();
+      await until(page, "the conversation to begin", (f) => !["idle", "connecting"].includes(f.status));
+      await answered(page);
+      assert.equal(await activeSessions(), 1);
+      await end(page);
+      for (const deadline = Date.now() + 5000; (await activeSessions()) > 0; ) {
+        assert.ok(Date.now() < deadline, "the session is over at the server too");
+        await new Promise((done) => setTimeout(done, 50));
+      }
+    }));
+
+  it("is interrupted by voice", { timeout: 60_000 }, () =>
+    onPage(async (page) => {
+      await start(page);
+      await interruptedByVoice(page);
+      await end(page);
+    }));
+
+  it("is interrupted by the button, and by Escape", { timeout: 120_000 }, () =>
+    onPage(async (page) => {
+      await start(page);
+      await interruptedByHand(page, () => press(page, "Interrupt"));
+      await interruptedByHand(page, () => page.keyboard.press("Escape"));
+      await end(page);
+    }));
+
+  it("takes text, and stays silent while muted", { timeout: 60_000 }, () =>
+    onPage(async (page) => {
+      await start(page);
+      await muted(page);
+      const { playedMs } = await facts(page);
+      await write(page, "How deep is the river?");
+      await until(page, "an answer to the text", (f) => f.playedMs > playedMs + 200);
+      const { captions } = await until(page, "its caption", (f) => f.captions.at(-1)?.who === "model");
+      assert.equal(captions.at(-2)?.text, "How deep is the river?");
+      await until(page, "the end of the answer", (f) => f.status === "listening", 30_000);
+      await end(page);
+    }));
+
+  it("can be had again after its end", { timeout: 60_000 }, () =>
+    onPage(async (page) => {
+      await start(page);
+      await end(page);
+      await start(page);
+      await answered(page);
+      await end(page);
+    }));
+});
+
+describe("trouble is told with the next step", () => {
+  it("a refused microphone; typing goes on without it", { timeout: 60_000 }, async () => {
+    const refusing = await launchChromium({ microphone: "refused" });
+    try {
+      await onPage(
+        async (page) => {
+          await press(page, "Start talking");
+          await until(page, "the refusal", (f) => f.problem === "microphone_refused");
+          await page.getByText("Allow it with the icon beside the address").waitFor();
+          await accessible(page, "microphone refused");
+          await press(page, "Type instead");
+          await until(page, "a conversation in writing", (f) => f.status === "listening");
+          await write(page, "Can you read me?");
+          await until(page, "an answer that sounds", (f) => f.levelSpeech > 0.01);
+          await end(page);
+        },
+        { from: refusing },
+      );
+    } finally {
+      await refusing.close();
+    }
+  });
+
+  it("no microphone", { timeout: 60_000 }, async () => {
+    const deaf = await launchChromium({ microphone: "missing" });
+    try {
+      await onPage(
+        async (page) => {
+          await press(page, "Start talking");
+          await until(page, "the problem", (f) => f.problem === "microphone_missing");
+        },
+        { from: deaf },
+      );
+    } finally {
+      await deaf.close();
+    }
+  });
+
+  it("an address that is not secure", { timeout: 60_000 }, async () => {
+    const mapped = await launchChromium({ args: ["--host-resolver-rules=MAP stonepot.test 127.0.0.1"] });
+    try {
+      await onPage(
+        async (page) => {
+          await press(page, "Start talking");
+          await until(page, "the problem", (f) => f.problem === "insecure_origin");
+        },
+        { from: mapped, url: `http://stonepot.test:${server.port}`, expectErrors: true },
+      );
+    } finally {
+      await mapped.close();
+    }
+  });
+
+  it("a full server, and room again", { timeout: 60_000 }, async () => {
+    const small = await startStonepot({ STONEPOT_LIVE_MAX_SESSIONS: "1" });
+    try {
+      await onPage(
+        async (first) => {
+          await start(first);
+          await onPage(
+            async (second) => {
+              await press(second, "Start talking");
+              await until(second, "the refusal", (f) => f.problem === "at_capacity");
+              await accessible(second, "server full");
+              await end(first);
+              await start(second);
+              await end(second);
+            },
+            // The browser's console names the 503.
+            { url: small.url, expectErrors: true },
+          );
+        },
+        { url: small.url },
+      );
+    } finally {
+      await small.stop();
+    }
+  });
+
+  it("a server that restarts, one that vanishes, and one that is gone", { timeout: 90_000 }, async () => {
+    const restarting = await startStonepot();
+    const dying = await startStonepot();
+    try {
+      await onPage(
+        async (page) => {
+          await start(page);
+          restarting.kill("SIGTERM");
+          await until(page, "the restart to be told", (f) => f.problem === "server_draining");
+        },
+        { url: restarting.url, expectErrors: true },
+      );
+      await onPage(
+        async (page) => {
+          await start(page);
+          dying.kill("SIGKILL");
+          await until(page, "the broken line to be told", (f) => f.problem === "connection_lost");
+          await press(page, "Start talking");
+          await until(page, "the missing server to be told", (f) => f.problem === "server_unreachable");
+        },
+        { url: dying.url, expectErrors: true },
+      );
+    } finally {
+      assert.equal(await restarting.stop(), 0);
+      await dying.stop();
+    }
+  });
+
+  it("a device without a network", { timeout: 60_000 }, () =>
+    onPage(
+      async (page) => {
+        await page.context().setOffline(true);
+        await press(page, "Start talking");
+        await until(page, "the problem", (f) => f.problem === "offline");
+      },
+      { expectErrors: true },
+    ));
+
+  it("a page that does not exist", () =>
+    onPage(
+      async (page) => {
+        const response = await page.goto(`${server.url}/no/such/page/`);
+        assert.equal(response?.status(), 404);
+        await page.getByRole("heading", { name: "This page does not exist" }).waitFor();
+        await accessible(page, "not found");
+        await page.getByRole("link", { name: "Start a conversation" }).click();
+        await until(page, "the page", (f) => f.status === "idle");
+      },
+      { expectErrors: true },
+    ));
+});
+
+describe("axe-core finds nothing", () => {
+  for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
+    for (const viewport of [
+      { width: 390, height: 844 },
+      { width: 1440, height: 900 },
+    ]) {
+      it(`in any state (${colorScheme}, ${viewport.width} px)`, { timeout: 120_000 }, () =>
+        onPage(
+          async (page) => {
+            await page.getByText("Simulated model.").waitFor();
+            await accessible(page, "idle");
+            await press(page, "Start talking");
+            await accessible(page, "connecting or just connected");
+            /** @type {Set<string>} */
+            const seen = new Set();
+            for (const wanted of ["listening", "thinking", "speaking", "interrupted"]) {
+              await until(page, wanted, (f) => f.status === wanted, 30_000);
+              await accessible(page, wanted);
+              seen.add(wanted);
+            }
+            await press(page, "Mute");
+            await page.getByText("Details").click();
+            await accessible(page, "muted, with details");
+            await end(page);
+            await accessible(page, "ended");
+          },
+          { colorScheme, viewport },
+        ));
+    }
+  }
+});

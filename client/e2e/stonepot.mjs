@@ -1,0 +1,97 @@
+// Starts the built binary as a person would, with no key: the simulator answers.
+import { spawn } from "node:child_process";
+import { access, mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+const startTimeoutMs = 20_000;
+const stopTimeoutMs = 15_000;
+
+/**
+ * @typedef {object} Server
+ * @property {string} url      address of the page, without a slash at the end
+ * @property {number} port
+ * @property {() => string} log    what it has printed so far
+ * @property {(signal?: NodeJS.Signals) => void} kill    sends a signal and does not wait
+ * @property {() => Promise<number | null>} stop    SIGTERM, waits, gives the exit code
+ */
+
+/**
+ * @param {Record<string, string>} [env] settings beyond the defaults
+ * @returns {Promise<Server>}
+ */
+export async function startStonepot(env = {}) {
+  const binary = process.env.STONEPOT_BIN && resolve(process.env.STONEPOT_BIN);
+  if (!binary) throw new Error("Set STONEPOT_BIN to the built binary, for example ../bin/stonepot (make build makes it).");
+  await access(binary).catch(() => {
+    throw new Error(`There is no binary at ${binary} (STONEPOT_BIN): run make build.`);
+  });
+  const port = await freePort();
+  const home = await mkdtemp(join(tmpdir(), "stonepot-e2e-"));
+  const child = spawn(binary, [], {
+    cwd: home,
+    stdio: ["ignore", "pipe", "pipe"],
+    // Nothing of the developer's own environment: a key there would send the tests to the real model.
+    env: { PATH: process.env.PATH ?? "", HOME: home, HOST: "127.0.0.1", STONEPOT_SERVER_HOST: "127.0.0.1", PORT: String(port), ...env },
+  });
+  let log = "";
+  child.stdout.on("data", (data) => (log += data));
+  child.stderr.on("data", (data) => (log += data));
+  /** @type {Promise<number | null>} */
+  const exit = new Promise((done, failed) => {
+    child.on("exit", done);
+    child.on("error", failed);
+  });
+  const ended = exit.finally(() => rm(home, { recursive: true, force: true }));
+  ended.catch(() => undefined);
+
+  const url = `http://127.0.0.1:${port}`;
+  await healthy(url, child, () => log);
+  return {
+    url,
+    port,
+    log: () => log,
+    kill: (signal = "SIGTERM") => child.kill(signal),
+    async stop() {
+      if (child.exitCode === null) child.kill("SIGTERM");
+      const timer = setTimeout(() => child.kill("SIGKILL"), stopTimeoutMs);
+      try {
+        return await ended;
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+  };
+}
+
+/**
+ * @param {string} url
+ * @param {import("node:child_process").ChildProcess} child
+ * @param {() => string} log
+ */
+async function healthy(url, child, log) {
+  const deadline = Date.now() + startTimeoutMs;
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`stonepot ended with ${child.exitCode} while starting:\n${log()}`);
+    const response = await fetch(`${url}/health`).catch(() => undefined);
+    if (response?.ok) return;
+    if (Date.now() > deadline) {
+      child.kill("SIGKILL");
+      throw new Error(`stonepot did not answer ${url}/health within ${startTimeoutMs} ms:\n${log()}`);
+    }
+    await new Promise((done) => setTimeout(done, 100));
+  }
+}
+
+/** @returns {Promise<number>} */
+function freePort() {
+  return new Promise((done, failed) => {
+    const probe = createServer();
+    probe.on("error", failed);
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      probe.close(() => (address && typeof address === "object" ? done(address.port) : failed(new Error("no port"))));
+    });
+  });
+}
