@@ -359,8 +359,8 @@ func (u *upstream) wake() {
 }
 
 // Close implements live.Upstream. The close frame goes out at once where nobody is writing: whoever dials again
-// with a handle must not come before it (Gemini refuses a handle whose connection is open). What takes time
-// happens in the background, see Dialer.Close.
+// with a handle must not come before it (Gemini refuses a handle whose connection is open). Where somebody is, the
+// write has a moment to end. What takes time happens in the background, see Dialer.Close.
 func (u *upstream) Close() {
 	u.cancel()
 	u.mu.Lock()
@@ -378,6 +378,9 @@ func (u *upstream) Close() {
 		return
 	}
 	said := l.trySayClose(1000, u.d.cfg.CloseWait)
+	if !said {
+		l.hurry()
+	}
 	if !u.d.spawn(func() { u.bury(l, said) }) {
 		_ = l.sock.Close()
 	}
@@ -388,7 +391,6 @@ func (u *upstream) bury(l *link, said bool) {
 	defer func() { _ = l.sock.Close() }()
 	until := time.Now().Add(u.d.cfg.CloseWait)
 	if !said {
-		_ = l.sock.raw.SetWriteDeadline(until) // for whoever is writing, too
 		l.sayClose(1000, u.d.cfg.CloseWait)
 	}
 	u.reading.Lock() // Receive has been woken: it lets go soon

@@ -414,3 +414,39 @@ func TestUpstream_sendsPongsAndCommandsFromTwoGoroutines(t *testing.T) {
 	receive(t, u, live.EventGenerationComplete)
 	sender.Wait()
 }
+
+func TestUpstream_closeEndsASendThatIsStuck(t *testing.T) {
+	hold := make(chan struct{})
+	defer close(hold)
+	stuck := startModel(t, func(p *peer) { p.ready(); <-hold })
+	cfg := testDial()
+	cfg.WriteTimeout = time.Minute // closing does not wait for it
+	cfg.CloseWait = 50 * time.Millisecond
+	d := geminiDialer(t, stuck.url, cfg)
+	u, err := d.Dial(context.Background(), testSetup())
+	if err != nil {
+		t.Fatal(err)
+	}
+	receive(t, u, live.EventReady)
+	sent := make(chan error)
+	big := live.Command{Kind: live.CommandAudio, PCM: make([]byte, 8<<20)} // more than the kernel takes
+	go func() {
+		for {
+			if _, err := u.Send(&big); err != nil {
+				sent <- err
+				return
+			}
+		}
+	}()
+	writing := u.(*upstream).link.writer
+	for writing.mu.TryLock() { // until somebody writes
+		writing.mu.Unlock()
+	}
+	u.Close()
+	if err := <-sent; err == nil {
+		t.Fatal("sent")
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
