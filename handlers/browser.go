@@ -1,0 +1,402 @@
+package handlers
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/stonepot/stonepot/live"
+	"github.com/stonepot/stonepot/live/frame"
+)
+
+// goodbyeWait is how long the other side has to answer our close frame before the connection is dropped.
+const goodbyeWait = 2 * time.Second
+
+// controlRoom holds one control frame: its header and at most 125 bytes (RFC 6455 §5.5).
+const controlRoom = frame.Room + 125
+
+var errSaidGoodbye = errors.New("websocket: the close frame has been sent")
+
+// fiberBrowser is a live.Browser on a connection whose handshake contrib/websocket has done. From then on the
+// frames are read and written here, on the socket itself: contrib's Conn copies and allocates per message and
+// cannot try a write without waiting.
+//
+// What is written goes through one lock, io: whoever holds it looks for control frames when it is done, so that a
+// pong or a close frame that could not go at once waits for nobody in particular and is never forgotten.
+type fiberBrowser struct {
+	// Static after newFiberBrowser.
+	conn         net.Conn        // reads: what fasthttp has buffered, then the socket
+	socket       net.Conn        // the socket itself, for everything else
+	raw          syscall.RawConn // nil when the socket cannot be tried without waiting (TLS, a pipe)
+	try          func(fd uintptr) bool
+	writeTimeout time.Duration
+
+	// Owned by Read's caller.
+	reader *frame.Reader
+
+	// io's holder writes to the socket. Guarded by io:
+	io       sync.Mutex
+	pending  int    // bytes of a message that was begun; no control frame may come between
+	tail     []byte // rest of a control frame that was begun; no message may come between
+	tailBuf  [controlRoom]byte
+	broken   bool   // a write failed: what was begun can never be finished
+	tryBytes []byte // in and out of try
+	tryTaken int
+	tryErr   error
+
+	waiting atomic.Bool // a pong or the goodbye wants to be written
+
+	mu          sync.Mutex // a leaf. Guards:
+	pong        [125]byte
+	pongLen     int // -1: none
+	goodbye     []byte
+	goodbyeOpen bool      // goodbye is still to be written
+	goodbyeBy   time.Time // zero: nobody said goodbye
+
+	closing   atomic.Bool // goodbye was queued
+	closeSent atomic.Bool // goodbye is out as a whole
+	readEnded atomic.Bool // nothing more can come from the other side
+}
+
+// newFiberBrowser takes over conn, the connection that fasthttp gives to a hijack handler. Messages longer than
+// maxMessage bytes are refused as a frame.Error.
+func newFiberBrowser(conn net.Conn, maxMessage int, writeTimeout time.Duration) *fiberBrowser {
+	b := &fiberBrowser{conn: conn, socket: conn, writeTimeout: writeTimeout, pongLen: -1}
+	if hijacked, ok := conn.(interface{ UnsafeConn() net.Conn }); ok {
+		b.socket = hijacked.UnsafeConn()
+	}
+	if s, ok := b.socket.(syscall.Conn); ok && canTry {
+		if raw, err := s.SyscallConn(); err == nil {
+			b.raw = raw
+		}
+	}
+	b.try = b.tryOnce
+	b.reader = frame.NewReader((*browserSource)(b), frame.Server, maxMessage)
+	return b
+}
+
+// Read implements live.Browser.
+func (b *fiberBrowser) Read(f *live.Frame) error {
+	for {
+		op, payload, err := b.reader.Next()
+		if err != nil {
+			var violation *frame.Error
+			if !errors.As(err, &violation) {
+				b.readEnded.Store(true)
+			}
+			return err
+		}
+		switch op {
+		case frame.Ping:
+			b.queuePong(payload)
+		case frame.Pong:
+		case frame.Close:
+			b.readEnded.Store(true)
+			farewell, err := frame.ParseClose(payload)
+			if err != nil {
+				return err
+			}
+			code := farewell.Code
+			if code == 1005 { // there was none: answer with none
+				code = 0
+			}
+			b.queueGoodbye(frame.ClosePayload(code, ""))
+			return farewell
+		default:
+			if b.closing.Load() {
+				continue // what was under way when we said goodbye
+			}
+			f.Binary, f.Data = op == frame.Binary, payload
+			return nil
+		}
+	}
+}
+
+// TryWrite implements live.Browser.
+func (b *fiberBrowser) TryWrite(p []byte) (n int, err error) {
+	if b.raw == nil || len(p) == 0 {
+		return 0, nil
+	}
+	b.io.Lock()
+	ready, err := b.ready(false)
+	if ready {
+		n, err = b.tryWrite(p)
+		b.took(n, len(p), err)
+	}
+	b.io.Unlock()
+	b.flush()
+	return n, err
+}
+
+// Write implements live.Browser.
+func (b *fiberBrowser) Write(p []byte) error {
+	b.io.Lock()
+	_, err := b.ready(true)
+	if err == nil {
+		var n int
+		n, err = b.waitWrite(p)
+		b.took(n, len(p), err)
+	}
+	b.io.Unlock()
+	if err != nil {
+		return err
+	}
+	b.flush()
+	return nil
+}
+
+// took counts n of size bytes of a message, or of the rest of one, as written.
+func (b *fiberBrowser) took(n, size int, err error) {
+	b.broken = b.broken || err != nil
+	switch {
+	case b.pending > 0:
+		b.pending -= n
+	case n > 0:
+		b.pending = size - n
+	}
+}
+
+// ready reports whether a message, or the rest of one, can be written now. It is called with io held.
+func (b *fiberBrowser) ready(wait bool) (bool, error) {
+	if b.pending > 0 {
+		return true, nil
+	}
+	if err := b.writeControl(wait); err != nil {
+		return false, err
+	}
+	if b.closeSent.Load() {
+		return false, errSaidGoodbye
+	}
+	return len(b.tail) == 0, nil
+}
+
+// tryWrite writes what the socket takes now. It is called with io held and raw set.
+func (b *fiberBrowser) tryWrite(p []byte) (int, error) {
+	b.tryBytes, b.tryTaken, b.tryErr = p, 0, nil
+	err := b.raw.Write(b.try)
+	b.tryBytes = nil
+	if err == nil {
+		err = b.tryErr
+	}
+	return b.tryTaken, err
+}
+
+// waitWrite writes all of p within the write timeout, or what is left of the goodbye's time. It is called with io held.
+func (b *fiberBrowser) waitWrite(p []byte) (int, error) {
+	if err := b.setWriteDeadline(time.Now().Add(b.writeTimeout)); err != nil {
+		return 0, err
+	}
+	n, err := b.socket.Write(p)
+	if err == nil {
+		err = b.setWriteDeadline(time.Time{})
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = fmt.Errorf("the browser took %d of %d bytes within the write timeout: %w", n, len(p), err)
+	}
+	return n, err
+}
+
+// setWriteDeadline is for one write; the goodbye's deadline, once there is one, is not moved any more.
+func (b *fiberBrowser) setWriteDeadline(t time.Time) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.goodbyeBy.IsZero() {
+		t = b.goodbyeBy
+	}
+	return b.socket.SetWriteDeadline(t)
+}
+
+// flush writes control frames that wait, unless somebody is writing: then that one will.
+func (b *fiberBrowser) flush() {
+	for b.waiting.Load() && b.io.TryLock() {
+		left := b.pending > 0
+		if !left {
+			// A failed write shows at the next message or read; a control frame has nobody to tell.
+			err := b.writeControl(b.raw == nil)
+			left = err != nil || len(b.tail) > 0
+		}
+		b.io.Unlock()
+		if left {
+			return // whoever finishes the message, or writes the next, takes it along
+		}
+	}
+}
+
+// writeControl writes the control frames that wait. It is called with io held, between two messages. Without wait
+// it may leave the rest of one in tail.
+func (b *fiberBrowser) writeControl(wait bool) error {
+	for {
+		if len(b.tail) == 0 && !b.nextControl() {
+			return nil
+		}
+		write := b.tryWrite
+		if wait {
+			write = b.waitWrite
+		}
+		n, err := write(b.tail)
+		b.tail = b.tail[n:]
+		if err != nil || len(b.tail) > 0 {
+			return err
+		}
+		b.mu.Lock()
+		sent := !b.goodbyeBy.IsZero() && !b.goodbyeOpen
+		b.mu.Unlock()
+		if sent {
+			b.closeSent.Store(true)
+		}
+	}
+}
+
+// nextControl puts the next control frame that waits into tail. It is called with io held.
+func (b *fiberBrowser) nextControl() bool {
+	if !b.waiting.Load() {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.closeSent.Load():
+		b.pongLen = -1 // nothing follows a close frame (RFC 6455 §5.5.1)
+	case b.pongLen >= 0:
+		b.tail = frame.Append(b.tailBuf[:0], frame.Pong, b.pong[:b.pongLen])
+		b.pongLen = -1
+		return true
+	case b.goodbyeOpen:
+		b.tail = frame.Append(b.tailBuf[:0], frame.Close, b.goodbye)
+		b.goodbyeOpen = false
+		return true
+	}
+	b.waiting.Store(false)
+	return false
+}
+
+// queuePong answers a ping; of several that wait only the newest is answered (RFC 6455 §5.5.3 allows that).
+func (b *fiberBrowser) queuePong(payload []byte) {
+	b.mu.Lock()
+	if b.goodbyeBy.IsZero() {
+		b.pongLen = copy(b.pong[:], payload)
+		b.waiting.Store(true)
+	}
+	b.mu.Unlock()
+	b.flush()
+}
+
+// queueGoodbye makes payload the last frame. It reports whether it is the first goodbye of this connection. From now
+// on reads and writes have little time left.
+func (b *fiberBrowser) queueGoodbye(payload []byte) bool {
+	b.mu.Lock()
+	first := b.goodbyeBy.IsZero()
+	if first {
+		b.goodbye, b.goodbyeOpen = payload, true
+		b.goodbyeBy = time.Now().Add(goodbyeWait)
+		b.closing.Store(true)
+		b.waiting.Store(true)
+		// Bounds a write that is under way too; a socket that cannot take a deadline is one that was dropped.
+		_ = b.socket.SetWriteDeadline(b.goodbyeBy)
+	}
+	b.mu.Unlock()
+	b.flush()
+	return first
+}
+
+// Abort implements live.Browser. Unless a close frame is on its way the connection is reset: what lies in the send
+// buffer is for someone who does not take it, and the kernel would keep it, and try to deliver it, for minutes.
+func (b *fiberBrowser) Abort() {
+	b.readEnded.Store(true)
+	if tcp, ok := b.socket.(*net.TCPConn); ok && !b.closeSent.Load() {
+		_ = tcp.SetLinger(0)
+	}
+	// fasthttp closes the connection once more when the handler returns, which does no harm. Its hijacked
+	// connection's own Close does nothing before that.
+	_ = b.socket.Close()
+}
+
+// Close implements live.Browser. When the socket does not take the close frame at once, the goroutine that reads
+// writes it: Close itself never waits. A stream that broke inside a message takes no close frame any more.
+func (b *fiberBrowser) Close(r live.Reason) {
+	if r.Close == 0 || b.isBroken() {
+		b.Abort()
+		return
+	}
+	if !b.queueGoodbye(frame.ClosePayload(r.Close, r.Text)) {
+		return
+	}
+	deadline := b.deadline()
+	if !b.closeSent.Load() {
+		deadline = time.Unix(1, 0) // wakes the reader
+	}
+	_ = b.socket.SetReadDeadline(deadline)
+}
+
+// isBroken must not wait: whoever holds io is still writing, so nothing is broken yet.
+func (b *fiberBrowser) isBroken() bool {
+	if !b.io.TryLock() {
+		return false
+	}
+	defer b.io.Unlock()
+	return b.broken
+}
+
+func (b *fiberBrowser) deadline() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.goodbyeBy
+}
+
+// linger is called once, after the session has let go. It gives the other side the rest of goodbyeWait to take the
+// close frame and to answer: closing a socket that holds unread bytes resets the connection, and a reset throws away
+// what the other side has not read yet, above all the reason for the close.
+func (b *fiberBrowser) linger() {
+	if !b.closing.Load() || b.readEnded.Load() {
+		return
+	}
+	b.finishGoodbye()
+	if !b.closeSent.Load() {
+		return
+	}
+	if half, ok := b.socket.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite() // whoever does not know WebSocket's close sees the end of the stream
+	}
+	_ = b.socket.SetReadDeadline(b.deadline())
+	_, _ = io.Copy(io.Discard, b.conn)
+}
+
+// finishGoodbye writes the close frame, waiting for the socket, if the stream is between two messages.
+func (b *fiberBrowser) finishGoodbye() {
+	b.io.Lock()
+	defer b.io.Unlock()
+	if b.pending == 0 && !b.broken {
+		_ = b.writeControl(true) // closeSent says whether it worked
+	}
+}
+
+// browserSource is what the frame reader reads: conn, which gives fasthttp's buffered bytes first. It gives all of
+// them: the hijacked connection reads through the very bufio.Reader that the request was read with, so bytes that a
+// client sent together with its handshake come out of it in order, and none can lie anywhere else, because
+// contrib's Conn, which has a buffer of its own, is never read.
+type browserSource fiberBrowser
+
+// Read reads on after Close has woken it, until the goodbye's time is over.
+func (s *browserSource) Read(p []byte) (int, error) {
+	b := (*fiberBrowser)(s)
+	for {
+		n, err := b.conn.Read(p)
+		if n > 0 || err == nil || !b.closing.Load() || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+		b.finishGoodbye()
+		by := b.deadline()
+		if !time.Now().Before(by) {
+			return 0, err
+		}
+		if err := b.socket.SetReadDeadline(by); err != nil {
+			return 0, err
+		}
+	}
+}

@@ -1,0 +1,5 @@
+package handlers
+
+import "log/slog"
+
+var Quiet = slog.New(slog.DiscardHandler)

@@ -1,0 +1,109 @@
+package handlers
+
+import (
+	"encoding/base64"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/gofiber/contrib/websocket"
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/stonepot/stonepot/live"
+)
+
+// subprotocol is the name of protocol version 1 in the handshake. Clients that offer none are served as well.
+const subprotocol = "stonepot.v1"
+
+// handshakeWait is how long the answer to an upgrade may take to leave. When it cannot be written fasthttp drops the
+// connection and tells nobody, so the room for its session is given back after this time.
+const handshakeWait = 10 * time.Second
+
+// visit is what the upgrade request leaves for the connection that it becomes.
+type visit struct {
+	slot   *live.Slot
+	client live.Client
+	expire *time.Timer // releases the slot
+}
+
+const visitKey = "visit"
+
+// Voice answers the voice WebSocket of a backend. What can be refused is refused before the upgrade, where a client
+// sees a status code; the session does the rest in words of the voice protocol.
+func (a *API) Voice(backend string) fiber.Handler {
+	upgrade := websocket.New(a.serveVoice, websocket.Config{
+		Subprotocols: []string{subprotocol},
+		// originAllowed has looked already, and knows more than a list can say.
+		Origins:        []string{"*"},
+		RecoverHandler: a.recoverVoice,
+		// Never used, because frames are read and written on the socket itself: as small as they can be.
+		ReadBufferSize:  128,
+		WriteBufferSize: 128,
+		// 20 ms of PCM do not shrink, and deflate costs more than the whole relay.
+		EnableCompression: false,
+	})
+	return func(c *fiber.Ctx) error {
+		if err := checkHandshake(c); err != nil {
+			return err
+		}
+		if !a.originAllowed(c) {
+			return &problem{
+				status: fiber.StatusForbidden, code: codeOriginNotAllowed,
+				message: "Pages of this origin may not open conversations here; cors.websocket_origins lists those that may.",
+			}
+		}
+		slot, err := a.gateway.Admit(backend)
+		if err != nil {
+			return err
+		}
+		v := &visit{slot: slot, client: clientOf(c), expire: time.AfterFunc(handshakeWait, slot.Release)}
+		c.Locals(visitKey, v)
+		if err := upgrade(c); err != nil {
+			v.expire.Stop()
+			slot.Release()
+			return badRequest("", "The WebSocket handshake could not be completed.")
+		}
+		return nil
+	}
+}
+
+// checkHandshake refuses what is not the opening handshake of RFC 6455 §4.2.1, in words.
+func checkHandshake(c *fiber.Ctx) error {
+	if c.Method() != fiber.MethodGet || !websocket.IsWebSocketUpgrade(c) || c.Get(fiber.HeaderSecWebSocketVersion) != "13" {
+		c.Set(fiber.HeaderUpgrade, "websocket")
+		c.Set(fiber.HeaderConnection, "Upgrade") // RFC 9110 §7.8: Upgrade is named there too
+		c.Set(fiber.HeaderSecWebSocketVersion, "13")
+		return fiber.ErrUpgradeRequired
+	}
+	const nonceBytes = 16
+	if nonce, err := base64.StdEncoding.DecodeString(c.Get(fiber.HeaderSecWebSocketKey)); err != nil || len(nonce) != nonceBytes {
+		return badRequest("", "The header Sec-WebSocket-Key must hold 16 bytes in base64.")
+	}
+	return nil
+}
+
+// serveVoice carries one conversation over a connection that was upgraded. Nothing touches conn once it has returned:
+// Serve waits for whoever might, and linger runs here.
+func (a *API) serveVoice(conn *websocket.Conn) {
+	v, ok := conn.Locals(visitKey).(*visit)
+	if !ok || !v.expire.Stop() {
+		return // the slot was given back: fasthttp closes the connection
+	}
+	if !a.enter() {
+		v.slot.Release()
+		return
+	}
+	defer a.work.Done()
+	limits := a.gateway.Config().Limits
+	browser := newFiberBrowser(conn.NetConn(), limits.MaxMessageBytes(), limits.WriteTimeout)
+	v.slot.Serve(browser, v.client)
+	browser.linger()
+}
+
+// recoverVoice keeps a panic in one connection from ending all of them. It is deferred by contrib's handler itself, which
+// is what lets recover work here.
+func (a *API) recoverVoice(*websocket.Conn) {
+	if v := recover(); v != nil {
+		a.log.Error("voice connection failed", slog.Any("err", &panicError{value: v}), slog.String("stack", string(debug.Stack())))
+	}
+}
