@@ -1,0 +1,532 @@
+package simulator
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/fasthttp/websocket"
+)
+
+// conn is one connection. Its reader (the goroutine of the upgrade) decodes and changes the state below mu; its
+// writer is the only one that sends: what others put into out, and what tasks do when their time has come.
+type conn struct {
+	server *Server
+	cfg    Config
+	who    credentials
+	serial uint64
+	rng    *rand.Rand // guarded by mu
+	ws     *websocket.Conn
+	socket atomic.Pointer[websocket.Conn] // ws, for those who drop the connection
+	gone   chan struct{}                  // closed when the connection is over
+	wake   chan struct{}
+
+	mu      sync.Mutex
+	out     [][]byte
+	tasks   []task
+	closing *refusal // send this and close
+	abrupt  bool     // drop the connection without a close frame
+	stalled bool     // read no more
+	faults  []Fault
+
+	setup     *setup
+	model     string
+	ready     bool // setupComplete was sent
+	entered   bool // counted in the server's active
+	began     time.Time
+	lastInput time.Time
+	index     int64 // of the last client message; the setup is 0
+	samples   int64 // of the microphone, in this conversation
+	issued    int   // handles
+	seeding   bool  // clientContent is history until a turnComplete
+	functions []declaration
+	pictures  int
+	pongs     int // late ones that wait
+
+	ears
+	talk
+}
+
+// task is something that is due at a time, unless it is cancelled by its kind.
+type task struct {
+	at   time.Time
+	kind string
+	do   func(now time.Time)
+}
+
+func newConn(s *Server, who credentials, faults []Fault) *conn {
+	c := &conn{server: s, cfg: s.cfg, who: who, gone: make(chan struct{}), wake: make(chan struct{}, 1)}
+	c.faults = append(c.faults, faults...)
+	return c
+}
+
+// serve runs the connection. It is the upgrade's handler.
+func (c *conn) serve(ws *websocket.Conn) {
+	defer c.server.unregister(c)
+	c.ws = ws
+	c.socket.Store(ws)
+	c.rng = rand.New(rand.NewPCG(c.cfg.Seed, c.serial)) //nolint:gosec // repeatable, not secret
+	for _, f := range c.cfg.Faults {
+		if f.Probability == 0 || c.rng.Float64() < f.Probability {
+			c.faults = append(c.faults, f)
+		}
+	}
+	ws.SetReadLimit(int64(c.cfg.MaxFrameBytes))
+	ws.SetPingHandler(c.ping)
+	c.server.mu.Lock()
+	closed := c.server.closed
+	c.server.mu.Unlock()
+	if closed {
+		c.drop()
+	}
+
+	var writer sync.WaitGroup
+	writer.Go(c.write)
+	c.read()
+	close(c.gone)
+	writer.Wait()
+	_ = ws.Close()
+	c.mu.Lock()
+	entered := c.entered
+	c.mu.Unlock()
+	if entered {
+		c.server.leave(c.who)
+	}
+}
+
+// drop ends the connection from outside, without a close frame.
+func (c *conn) drop() {
+	if ws := c.socket.Load(); ws != nil {
+		_ = ws.NetConn().Close()
+	}
+}
+
+// over reports whether the connection has ended.
+func (c *conn) over() bool {
+	select {
+	case <-c.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// read takes messages until the connection is over.
+func (c *conn) read() {
+	var buf bytes.Buffer
+	var scratch []byte
+	for {
+		buf.Reset()
+		_, r, err := c.ws.NextReader()
+		if err == nil {
+			_, err = buf.ReadFrom(r)
+		}
+		if err != nil {
+			return
+		}
+		scratch = c.take(buf.Bytes(), scratch)
+		c.mu.Lock()
+		stalled := c.stalled
+		c.mu.Unlock()
+		if stalled {
+			c.stall()
+			return
+		}
+	}
+}
+
+// stall reads no more until the other side gives up or the server closes.
+func (c *conn) stall() {
+	for {
+		// An empty read returns when the connection is dropped; nothing is taken from it.
+		if _, err := c.ws.NetConn().Read(nil); err != nil {
+			return
+		}
+		c.server.mu.Lock()
+		closed := c.server.closed
+		c.server.mu.Unlock()
+		if closed {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// take handles one message. scratch is memory for audio, which it returns.
+func (c *conn) take(data, scratch []byte) []byte {
+	now := time.Now()
+	if pcm, rate, ok := plainAudio(data, scratch[:0]); ok {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if refused := c.input(now); refused != nil {
+			c.refuse(refused)
+		} else {
+			c.hear(pcm, rate, now)
+		}
+		return pcm
+	}
+	m, refused := decode(data)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case refused != nil && c.setup == nil && c.who.key == "":
+		refused = c.cfg.refuse(c.who)
+	case refused != nil:
+	case m.Setup != nil:
+		refused = c.begin(m.Setup, now)
+	default:
+		if refused = c.input(now); refused == nil {
+			refused = c.handle(m, now)
+		}
+	}
+	if refused != nil {
+		c.after(c.refusalDelay(), "refusal", func(time.Time) { c.refuse(refused) })
+	}
+	c.signal()
+	return scratch
+}
+
+// refusalDelay is how long the service takes to refuse a setup; what comes later is refused at once.
+func (c *conn) refusalDelay() time.Duration {
+	if c.ready {
+		return 0
+	}
+	return c.cfg.RefusalDelay
+}
+
+// input notes that a message other than the setup has come. Called with mu held.
+func (c *conn) input(now time.Time) *refusal {
+	if c.setup == nil {
+		return invalid("setup must be the first message and only the first")
+	}
+	if !c.ready {
+		return invalid(reasonArgument)
+	}
+	c.index++
+	c.lastInput = now
+	return nil
+}
+
+// begin takes the setup. Called with mu held.
+func (c *conn) begin(s *setup, now time.Time) *refusal {
+	if c.setup != nil {
+		return invalid("setup must be the first message and only the first")
+	}
+	c.setup = s
+	if refused := c.cfg.refuse(c.who); refused != nil {
+		return refused
+	}
+	if refused := s.check(c.cfg, c.who.backend); refused != nil {
+		return refused
+	}
+	c.model, _ = s.modelID(c.who.backend)
+	if s.SystemInstruction != nil {
+		marked, err := markedFaults(s.SystemInstruction.text())
+		if err != nil {
+			return invalid("%v", err)
+		}
+		c.faults = append(c.faults, marked...)
+	}
+	if refused := c.resume(); refused != nil {
+		return refused
+	}
+	if f := c.fault(FaultRefuseSetup); f != nil {
+		return invalid("%s", cmpOr(f.Reason, reasonArgument))
+	}
+	if c.fault(FaultSilentSetup) != nil {
+		return nil
+	}
+	c.functions = functions(s.Tools)
+	c.seeding = s.HistoryConfig.InitialHistoryInClientContent
+	c.manual = s.RealtimeInputConfig.AutomaticActivityDetection.Disabled
+	if s.SystemInstruction != nil {
+		c.history.usage.promptText += wordTokens(s.SystemInstruction.text())
+	}
+	delay := c.cfg.SetupDelay + c.vary(c.cfg.SetupJitter)
+	c.after(delay, "setup", c.complete)
+	c.lastInput = now
+	return nil
+}
+
+func cmpOr(s, fallback string) string {
+	if s == "" {
+		return fallback
+	}
+	return s
+}
+
+// vary is a random duration from -d to d.
+func (c *conn) vary(d time.Duration) time.Duration {
+	if d == 0 {
+		return 0
+	}
+	return time.Duration(c.rng.Int64N(2*int64(d)+1)) - d
+}
+
+// resume takes up the conversation of a handle. Called with mu held.
+func (c *conn) resume() *refusal {
+	r := c.setup.SessionResumption
+	if r == nil || r.Handle == "" {
+		return nil
+	}
+	snap := c.server.handles.get(r.Handle)
+	switch {
+	case snap == nil || snap.owner != c.who || snap.model != c.model:
+		return &refusal{1008, "BidiGenerateContent session not found"}
+	case !snap.conn.over():
+		return &refusal{1011, reasonInternal}
+	}
+	c.history = snap.history.clone()
+	c.samples = snap.samples
+	return nil
+}
+
+// complete sends setupComplete and starts the clocks of the connection. Called with mu held.
+func (c *conn) complete(now time.Time) {
+	done := object{}
+	if c.who.backend == backendVertex {
+		done["sessionId"] = fmt.Sprintf("simulated-%d", c.serial)
+	}
+	c.send(object{"setupComplete": done})
+	c.ready, c.entered = true, true
+	c.began, c.lastInput = now, now
+	within := c.server.enter(c.who)
+	if f := c.fault(FaultQuota); f != nil || !within {
+		delay := 100*time.Millisecond + time.Duration(c.rng.Int64N(int64(700*time.Millisecond)))
+		if f != nil && f.After > 0 {
+			delay = f.After
+		}
+		c.after(delay, "fault", func(time.Time) { c.refuse(&refusal{1011, reasonQuota}) })
+	}
+	for _, f := range c.faults {
+		if f.Turn == 0 {
+			c.after(f.After, "fault", func(now time.Time) { c.strike(f, now) })
+		}
+	}
+	if c.setup.SessionResumption != nil {
+		c.after(min(100*time.Millisecond, c.cfg.SetupDelay), "handle", func(now time.Time) {
+			if c.turn == nil {
+				c.offerHandle(now)
+			}
+		})
+	}
+	c.after(c.cfg.scaled(c.cfg.GoAwayAfter), "goAway", c.goAway)
+	c.after(c.cfg.scaled(c.cfg.StarveAfter), "starve", c.starve)
+}
+
+// goAway announces the end of the connection. Called with mu held.
+func (c *conn) goAway(time.Time) {
+	left := c.cfg.scaled(c.cfg.GoAwayLeft)
+	c.cancel("goAway")
+	c.send(object{"goAway": object{"timeLeft": seconds(left)}})
+	c.after(left, "goAway", func(time.Time) { c.refuse(&refusal{1008, reasonGoAway}) })
+}
+
+// starve closes a connection that has had no input for too long. Called with mu held.
+func (c *conn) starve(now time.Time) {
+	limit := c.cfg.scaled(c.cfg.StarveAfter)
+	if left := limit - now.Sub(c.lastInput); left > 0 {
+		c.after(left, "starve", c.starve)
+		return
+	}
+	c.refuse(&refusal{1008, reasonAborted})
+}
+
+// offerHandle tells the client of a handle that remembers everything so far. Called with mu held.
+func (c *conn) offerHandle(now time.Time) {
+	r := c.setup.SessionResumption
+	if r == nil {
+		return
+	}
+	c.issued++
+	handle := fmt.Sprintf("simulated-%d-%d-%016x", c.serial, c.issued, c.rng.Uint64())
+	if c.fault(FaultDeadHandles) == nil {
+		c.server.handles.put(handle, &snapshot{
+			conn: c, owner: c.who, model: c.model, made: now, history: c.history.clone(), samples: c.samples, index: c.index,
+		})
+	}
+	update := object{"newHandle": handle, "resumable": true}
+	if r.Transparent {
+		update["lastConsumedClientMessageIndex"] = fmt.Sprint(c.index)
+	}
+	c.send(object{"sessionResumptionUpdate": update})
+	c.server.count(func(s *Stats) { s.HandlesIssued++ })
+}
+
+// fault finds a fault of a kind that holds from the beginning. Called with mu held.
+func (c *conn) fault(kind string) *Fault {
+	for i, f := range c.faults {
+		if f.Kind == kind {
+			return &c.faults[i]
+		}
+	}
+	return nil
+}
+
+// strike carries out a fault whose time has come. Those that only change a manner of doing things do nothing here.
+// Called with mu held.
+func (c *conn) strike(f Fault, now time.Time) {
+	switch f.Kind {
+	case FaultGoAway:
+		c.goAway(now)
+	case FaultDrop:
+		c.abrupt = true
+	case FaultClose:
+		c.refuse(&refusal{f.Code, f.Reason})
+	case FaultInternal:
+		c.refuse(&refusal{1011, reasonInternal})
+	case FaultNotJSON:
+		c.out = append(c.out, []byte("<html>upstream connect error</html>"))
+	case FaultStallReading:
+		c.stalled = true
+	case FaultQuota:
+		if f.Turn > 0 {
+			c.refuse(&refusal{1011, reasonQuota})
+		}
+	}
+}
+
+// refuse makes the writer close the connection. The first refusal holds. Called with mu held.
+func (c *conn) refuse(r *refusal) {
+	if c.closing == nil {
+		c.closing = r
+	}
+	c.signal()
+}
+
+// send queues a message. Called with mu held.
+func (c *conn) send(m object) { c.out = append(c.out, pretty(m)) }
+
+// after makes do run in d, by the writer and with mu held. Called with mu held.
+func (c *conn) after(d time.Duration, kind string, do func(now time.Time)) {
+	c.tasks = append(c.tasks, task{time.Now().Add(d), kind, do})
+}
+
+// cancel forgets the tasks of a kind. Called with mu held.
+func (c *conn) cancel(kind string) {
+	kept := c.tasks[:0]
+	for _, t := range c.tasks {
+		if t.kind != kind {
+			kept = append(kept, t)
+		}
+	}
+	clear(c.tasks[len(kept):])
+	c.tasks = kept
+}
+
+// signal makes the writer look.
+func (c *conn) signal() {
+	select {
+	case c.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// advance does what is due and returns what to send and when to look again. Called with mu held.
+func (c *conn) advance(now time.Time) (out [][]byte, wait time.Duration) {
+	for c.closing == nil && !c.abrupt {
+		next := -1
+		for i, t := range c.tasks {
+			if next < 0 || t.at.Before(c.tasks[next].at) {
+				next = i
+			}
+		}
+		if next < 0 {
+			wait = time.Hour
+			break
+		}
+		if wait = c.tasks[next].at.Sub(now); wait > 0 {
+			break
+		}
+		do := c.tasks[next].do
+		c.tasks = append(c.tasks[:next], c.tasks[next+1:]...)
+		do(now)
+	}
+	out, c.out = c.out, nil
+	return out, wait
+}
+
+// write is the writer.
+func (c *conn) write() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		c.mu.Lock()
+		out, wait := c.advance(time.Now())
+		closing, abrupt := c.closing, c.abrupt
+		c.mu.Unlock()
+		for _, m := range out {
+			_ = c.ws.SetWriteDeadline(time.Now().Add(c.cfg.WriteTimeout))
+			if err := c.ws.WriteMessage(websocket.BinaryMessage, m); err != nil {
+				c.drop()
+				return
+			}
+		}
+		switch {
+		case abrupt:
+			c.drop()
+			return
+		case closing != nil:
+			c.bye(closing)
+			return
+		}
+		timer.Reset(max(wait, 0))
+		select {
+		case <-timer.C:
+		case <-c.wake:
+		case <-c.gone:
+			return
+		}
+	}
+}
+
+// maxReason is what a close frame holds; the service cuts its reasons there.
+const maxReason = 123
+
+// bye closes the connection as the service does, and gives the other side a moment to answer.
+func (c *conn) bye(r *refusal) {
+	reason := r.reason
+	if len(reason) > maxReason {
+		reason = reason[:maxReason]
+		for !utf8.ValidString(reason) {
+			reason = reason[:len(reason)-1]
+		}
+	}
+	c.server.count(func(s *Stats) { s.ClosesByReason[fmt.Sprintf("%d %s", r.code, reason)]++ })
+	_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(r.code, reason), time.Now().Add(c.cfg.WriteTimeout))
+	_ = c.ws.SetReadDeadline(time.Now().Add(time.Second))
+}
+
+// maxLatePongs bounds the pongs that wait.
+const maxLatePongs = 64
+
+// ping answers a ping, late if a fault says so.
+func (c *conn) ping(data string) error {
+	pong := func() {
+		_ = c.ws.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(c.cfg.WriteTimeout))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.fault(FaultSlowPongs)
+	if f == nil {
+		pong()
+		return nil
+	}
+	if c.pongs < maxLatePongs {
+		c.pongs++
+		delay := f.After
+		if delay == 0 {
+			delay = 8*time.Second + time.Duration(c.rng.Int64N(int64(22*time.Second)))
+		}
+		c.after(delay, "pong", func(time.Time) { c.pongs--; pong() })
+		c.signal()
+	}
+	return nil
+}
+
+var _ io.Closer = (*Server)(nil)
