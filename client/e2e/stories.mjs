@@ -73,6 +73,7 @@ export async function interruptedByHand(page, interrupt) {
   await until(page, "the interruption to be shown", (f) => f.status === "interrupted" || f.status === "listening", 1000);
   await silence(page);
   // Whatever of that answer was still on its way is dropped: nothing more sounds.
+  await new Promise((done) => setTimeout(done, 200));
   const before = (await facts(page)).playedMs;
   await new Promise((done) => setTimeout(done, 700));
   const after = await facts(page);
@@ -91,6 +92,8 @@ export async function muted(page) {
   await until(page, "the microphone to be muted", (f) => f.muted && f.levelMicrophone === 0);
   // What was said before may still be answered; that must not be mistaken for the answers awaited later.
   await until(page, "quiet", (f) => f.status === "listening" && f.queuedMs === 0, 30_000);
+  // The page publishes its numbers ten times a second.
+  await new Promise((done) => setTimeout(done, 300));
   const before = await facts(page);
   await new Promise((done) => setTimeout(done, 600));
   assert.equal((await facts(page)).sent, before.sent, "no frame is sent while muted");

@@ -47,54 +47,55 @@ export function Conversation() {
         </div>
       </header>
 
-      {simulated && (
-        <p data-banner="simulated" className="mx-5 mb-3 shrink-0 self-center rounded-2xl bg-sunken px-4 py-2 text-center text-sm text-balance text-muted">
-          <strong className="font-semibold text-ink">Simulated model.</strong> No key is set up: you hear your own words
-          again.
-        </p>
-      )}
-
-      <main className={`flex min-h-0 flex-1 flex-col ${talked ? "lg:grid lg:grid-cols-[1fr_minmax(24rem,30rem)] lg:gap-8 lg:px-8 lg:pb-8" : ""}`}>
+      <main className="flex min-h-0 flex-1 flex-col">
         <h1 className="sr-only">Talk with the model</h1>
-        <section
-          aria-label="Call"
-          className={`flex flex-col items-center justify-center gap-4 overflow-y-auto px-5 py-3 lg:min-h-0 lg:flex-1 lg:gap-6 ${talked ? "shrink-0" : "min-h-0 flex-1 pb-16"}`}
-        >
-          <TalkButton call={call} snapshot={snapshot} />
-          {status === "failed" && problem ? (
-            <ProblemCard call={call} problem={problem} />
-          ) : (
-            <div role="status" className="max-w-sm text-center">
-              <p className="text-2xl font-semibold tracking-tight" data-state>
-                {words.title}
-              </p>
-              <p className="mt-1.5 leading-relaxed text-pretty text-muted">{words.hint}</p>
-            </div>
-          )}
-          <div role="status" className="empty:hidden">
-            {notice && (
-              <p data-notice={notice.kind} className="rounded-xl bg-sunken px-4 py-2 text-center text-sm">
-                {noticeWords(notice)}{" "}
-                {notice.kind === "soundHeld" && (
-                  <button type="button" onClick={() => call.resumeSound()} className="font-semibold underline underline-offset-2">
-                    Turn it on
-                  </button>
-                )}
-              </p>
-            )}
-          </div>
-          <Controls call={call} snapshot={snapshot} />
-        </section>
-
-        {talked && (
-          <section
-            aria-label="Conversation text"
-            className="flex min-h-0 flex-1 flex-col rounded-t-3xl border border-b-0 border-line bg-surface lg:rounded-3xl lg:border-b"
-          >
-            <CaptionList captions={snapshot.captions} announce={snapshot.textOnly} />
-            {live && <Composer call={call} enabled={status !== "connecting"} />}
-          </section>
+        {simulated && (
+          <p data-banner="simulated" className="mx-5 mb-3 shrink-0 self-center rounded-2xl bg-sunken px-4 py-2 text-center text-sm text-balance text-muted">
+            <strong className="font-semibold text-ink">Simulated model.</strong> No key is set up: you hear your own words
+            again.
+          </p>
         )}
+        <div className={`flex min-h-0 flex-1 flex-col ${talked ? "lg:grid lg:grid-cols-[1fr_minmax(24rem,30rem)] lg:gap-8 lg:px-8 lg:pb-8" : ""}`}>
+          <section
+            aria-label="Call"
+            className={`flex flex-col items-center justify-center gap-4 overflow-y-auto px-5 py-3 lg:min-h-0 lg:flex-1 lg:gap-6 ${talked ? "shrink-0" : "min-h-0 flex-1 pb-16"}`}
+          >
+            <TalkButton call={call} snapshot={snapshot} />
+            {status === "failed" && problem ? (
+              <ProblemCard call={call} problem={problem} />
+            ) : (
+              <div role="status" className="max-w-sm text-center">
+                <p className="text-2xl font-semibold tracking-tight" data-state>
+                  {words.title}
+                </p>
+                <p className="mt-1.5 leading-relaxed text-pretty text-muted">{words.hint}</p>
+              </div>
+            )}
+            <div role="status" className="empty:hidden">
+              {notice && (
+                <p data-notice={notice.kind} className="rounded-xl bg-sunken px-4 py-2 text-center text-sm">
+                  {noticeWords(notice)}{" "}
+                  {notice.kind === "soundHeld" && (
+                    <button type="button" onClick={() => call.resumeSound()} className="font-semibold underline underline-offset-2">
+                      Turn it on
+                    </button>
+                  )}
+                </p>
+              )}
+            </div>
+            <Controls call={call} snapshot={snapshot} />
+          </section>
+
+          {talked && (
+            <section
+              aria-label="Conversation text"
+              className="flex min-h-0 flex-1 flex-col rounded-t-3xl border border-b-0 border-line bg-surface lg:rounded-3xl lg:border-b"
+            >
+              <CaptionList captions={snapshot.captions} announce={snapshot.textOnly} />
+              {live && <Composer call={call} enabled={status !== "connecting"} />}
+            </section>
+          )}
+        </div>
       </main>
     </div>
   );

@@ -27,9 +27,10 @@ const fadeOutMs = 100;
  * ProblemError where the browser lacks what is needed.
  */
 export function openAudio(events: AudioEvents): Audio {
+  // Without a secure origin there is neither microphone nor worklet.
+  if (!window.isSecureContext) throw new ProblemError(problemOf("insecure_origin"));
   if (typeof AudioContext === "undefined" || typeof AudioWorkletNode === "undefined") {
-    // Without a secure origin browsers hide worklets too, and that is the thing to tell.
-    throw new ProblemError(problemOf(window.isSecureContext ? "unsupported" : "insecure_origin"));
+    throw new ProblemError(problemOf("unsupported"));
   }
   // At the device's own rate: Firefox does not connect a microphone to a context of another rate. One context for
   // both directions gives both one clock.

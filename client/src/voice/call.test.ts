@@ -221,6 +221,7 @@ describe("starting", () => {
     expect(s.call.getSnapshot().session).toBe(session);
     s.call.hangUp();
     s.socket.text(ended);
+    s.socket.drop(1000);
     expect(s.status()).toBe("ended");
     s.call.start();
     expect(s.call.getSnapshot()).toMatchObject({ status: "connecting", captions: [], session: undefined });
@@ -484,6 +485,8 @@ describe("ending", () => {
     s.socket.binary(4800);
     expect(s.world.speaker!.queued).toBe(0);
     s.socket.text(ended);
+    expect(s.status()).toBe("ending");
+    s.socket.drop(1000);
     expect(s.call.getSnapshot()).toMatchObject({ status: "ended", problem: undefined });
     expect(s.call.getSnapshot().session?.endedAt).toBeDefined();
     expect(s.world.audioClosed).toBe(1);

@@ -490,9 +490,8 @@ export class Call {
         return;
       case "session_ended":
         run.saidGoodbye = true;
+        // The close that follows is the end; ours would only cross it.
         if (m.reason !== "ended") run.problem ??= problemOf(m.reason);
-        // Hanging up waits for nothing more than this.
-        if (this.snapshot.status === "ending") this.dispatch("ended");
         return;
       // This client declares no tools and does not resume yet.
       case "tool_call":

@@ -27,7 +27,6 @@ export async function openMicrophone(
   events: MicrophoneEvents,
   signal: AbortSignal,
 ): Promise<Microphone> {
-  if (!window.isSecureContext) throw new ProblemError(problemOf("insecure_origin"));
   if (!navigator.mediaDevices?.getUserMedia) throw new ProblemError(problemOf("unsupported"));
 
   const loaded = loadCapture(context);

@@ -54,9 +54,8 @@ const words: Readonly<Record<string, Words>> = {
   },
   insecure_origin: {
     title: "This address is not secure",
-    detail: "Browsers give the microphone only to pages opened with https:// or on localhost.",
+    detail: "Browsers give microphone and sound only to pages opened with https:// or on localhost.",
     next: "Open this page with https:// in front of its address.",
-    canType: true,
   },
   unsupported: {
     title: "This browser cannot do it",
