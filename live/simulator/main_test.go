@@ -19,7 +19,9 @@ func TestMain(m *testing.M) {
 	log.SetOutput(io.Discard) // vertexai says with every client that it is deprecated
 	goleak.VerifyTestMain(m,
 		// The cleaner of a fasthttp server that was shut down sleeps up to ten seconds before it looks and ends.
-		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
+		// fasthttp's clock is the process's.
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"))
 }
 
 // patience is how long a test waits for what must come. Nothing is asserted about how soon it comes.

@@ -1,6 +1,8 @@
 package simulator
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -8,8 +10,23 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// maxRESTBody bounds a request to the text API. Google's bound is 20 MB, for pictures; the simulator answers text.
-const maxRESTBody = 4 << 20
+const (
+	// maxRESTBody bounds a request to the text API. Google's bound is 20 MB, for pictures; the simulator answers text.
+	maxRESTBody = 4 << 20
+	// bodyMargin is how much more is still read, to be refused politely; beyond it the connection ends.
+	bodyMargin = 64 << 10
+)
+
+// unreadable answers what fasthttp refuses on its own, in the form of every other error.
+func unreadable(ctx *fasthttp.RequestCtx, err error) {
+	text := "Simulator: the request could not be read: " + err.Error() + "."
+	if errors.Is(err, fasthttp.ErrBodyTooLarge) {
+		text = tooLarge
+	}
+	badRequest(text).write(ctx, false)
+}
+
+var tooLarge = fmt.Sprintf("Request payload size exceeds the limit: %d bytes.", maxRESTBody)
 
 // restCall is one request to the text API: what its path says, and how the caller wants to be answered.
 type restCall struct {

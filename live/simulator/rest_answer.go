@@ -37,7 +37,7 @@ func (s *Server) generate(ctx *fasthttp.RequestCtx, c *restCall) {
 		return
 	}
 	if len(ctx.Request.Body()) > maxRESTBody {
-		refuse(&restError{Code: fasthttp.StatusBadRequest, Message: fmt.Sprintf("Request payload size exceeds the limit: %d bytes.", maxRESTBody)})
+		refuse(badRequest(tooLarge))
 		return
 	}
 	r, refused := parseTextRequest(ctx.Request.Body())

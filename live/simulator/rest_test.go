@@ -57,7 +57,7 @@ func threeTurns() []*genai.Content {
 }
 
 func TestREST_genaiStreamsAnAnswerInPieces(t *testing.T) {
-	url := startServer(t, quickConfig())
+	url := startServer(t, quickConfig()).URL()
 	for _, backend := range []genai.Backend{genai.BackendGeminiAPI, genai.BackendVertexAI} {
 		t.Run(backend.String(), func(t *testing.T) {
 			client := restClient(t, url, backend, "good")
@@ -87,7 +87,7 @@ func TestREST_genaiStreamsAnAnswerInPieces(t *testing.T) {
 }
 
 func TestREST_genaiAsksForTheWholeAnswer(t *testing.T) {
-	url := startServer(t, quickConfig())
+	url := startServer(t, quickConfig()).URL()
 	client := restClient(t, url, genai.BackendGeminiAPI, "good")
 	ask := func(cfg *genai.GenerateContentConfig, parts ...*genai.Part) *genai.GenerateContentResponse {
 		t.Helper()
@@ -118,7 +118,7 @@ func TestREST_genaiAsksForTheWholeAnswer(t *testing.T) {
 }
 
 func TestREST_vertexaiStreamsAnAnswerInPieces(t *testing.T) {
-	url := startServer(t, quickConfig())
+	url := startServer(t, quickConfig()).URL()
 	client := vertexAIClient(t, url, "good")
 	m := client.GenerativeModel("gemini-3.8-flash")
 	m.SystemInstruction = &vertexai.Content{Parts: []vertexai.Part{vertexai.Text("Be brief.")}}
@@ -167,7 +167,7 @@ func vertexAIClient(t *testing.T, url, token string) *vertexai.Client {
 }
 
 func TestREST_genaiReadsItsErrors(t *testing.T) {
-	url := startServer(t, quickConfig())
+	url := startServer(t, quickConfig()).URL()
 	for _, c := range []struct {
 		name, key, model, text string
 		code                   int
@@ -193,7 +193,7 @@ func TestREST_genaiReadsItsErrors(t *testing.T) {
 }
 
 func TestREST_vertexaiReadsItsErrors(t *testing.T) {
-	url := startServer(t, quickConfig())
+	url := startServer(t, quickConfig()).URL()
 	for _, c := range []struct {
 		name, token, model, text string
 		code                     int
@@ -236,7 +236,7 @@ func do(t *testing.T, method, url, body string, headers ...string) (int, string,
 const plainRequest = `{"contents":[{"parts":[{"text":"hi"}]}]}`
 
 func TestREST_refusesWhatGoogleRefuses(t *testing.T) {
-	url := startServer(t, quickConfig())
+	url := startServer(t, quickConfig()).URL()
 	const (
 		gemini = "/v1beta/models/gemini-x:generateContent"
 		vertex = "/v1/projects/p/locations/l/publishers/google/models/gemini-x:generateContent"
@@ -282,7 +282,7 @@ func TestREST_refusesWhatGoogleRefuses(t *testing.T) {
 }
 
 func TestREST_anErrorOfAStreamIsAnArray(t *testing.T) {
-	url := startServer(t, quickConfig())
+	url := startServer(t, quickConfig()).URL()
 	const path = "/v1beta/models/palm:streamGenerateContent?key=k"
 	if _, _, body := do(t, "POST", url+path, plainRequest); !strings.HasPrefix(body, "[") {
 		t.Error(body)
@@ -293,7 +293,7 @@ func TestREST_anErrorOfAStreamIsAnArray(t *testing.T) {
 }
 
 func TestREST_enumsAreNumbersWhereAskedFor(t *testing.T) {
-	url := startServer(t, quickConfig())
+	url := startServer(t, quickConfig()).URL()
 	const path = "/v1beta1/projects/p/locations/l/publishers/google/models/gemini-x:streamGenerateContent?%24alt=json%3Benum-encoding%3Dint"
 	code, kind, body := do(t, "POST", url+path, plainRequest, "Authorization", "Bearer good")
 	var list []struct {
@@ -312,7 +312,7 @@ func TestREST_enumsAreNumbersWhereAskedFor(t *testing.T) {
 func TestREST_listsTheModelsThatAreConfigured(t *testing.T) {
 	cfg := quickConfig()
 	cfg.Models = []string{"gemini-a", "gemini-b"}
-	url := startServer(t, cfg)
+	url := startServer(t, cfg).URL()
 	client := restClient(t, url, genai.BackendGeminiAPI, "good")
 	var names []string
 	for m, err := range client.Models.All(context.Background()) {
@@ -338,7 +338,7 @@ func TestREST_listsTheModelsThatAreConfigured(t *testing.T) {
 
 // A reader that leaves in the middle must not leave a goroutine behind: TestMain looks.
 func TestREST_theReaderLeavesInTheMiddle(t *testing.T) {
-	url := startServer(t, quickConfig())
+	url := startServer(t, quickConfig()).URL()
 	body := `{"contents":[{"parts":[{"text":"` + strings.Repeat("word ", 200) + `"}]}]}`
 	req, err := http.NewRequest("POST", url+"/v1beta/models/gemini-x:streamGenerateContent?alt=sse&key=k", strings.NewReader(body))
 	if err != nil {

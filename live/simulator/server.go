@@ -63,7 +63,8 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 		Handler:               s.serve,
 		Name:                  "Stonepot simulator",
 		ReadTimeout:           30 * time.Second,
-		MaxRequestBodySize:    4 << 20,
+		MaxRequestBodySize:    maxRESTBody + bodyMargin,
+		ErrorHandler:          unreadable,
 		NoDefaultServerHeader: true,
 		Logger:                quiet{log},
 	}
