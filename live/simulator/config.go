@@ -13,6 +13,7 @@ type Config struct {
 	MaxConnections int    `mapstructure:"max_connections"` // beyond it the upgrade is refused with 503
 	MaxConcurrent  int    `mapstructure:"max_concurrent"`  // sessions per key or project before quota closes; 0: no limit
 	MaxFrameBytes  int    `mapstructure:"max_frame_bytes"`
+	Echo           bool   `mapstructure:"echo"` // answer each frame of audio at once with the same bytes: for benchmarks
 
 	SetupDelay    time.Duration `mapstructure:"setup_delay"`    // setup to setupComplete…
 	SetupJitter   time.Duration `mapstructure:"setup_jitter"`   // …give or take

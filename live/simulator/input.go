@@ -94,6 +94,14 @@ func (c *conn) realtime(in *realtimeInput, now time.Time) *refusal {
 
 // hear takes a piece of the microphone's stream. Called with mu held.
 func (c *conn) hear(pcm []byte, rate int, now time.Time) {
+	if c.server.heard != nil {
+		c.server.heard(pcm, now)
+	}
+	if c.cfg.Echo {
+		c.out = append(c.out, audioMessage(pcm))
+		c.signal()
+		return
+	}
 	if c.blocked() {
 		c.refuse(&refusal{1008, "Operation is not implemented, or supported, or enabled."})
 		return

@@ -20,6 +20,8 @@ type Server struct {
 	log  *slog.Logger
 	http *fasthttp.Server
 
+	heard func(pcm []byte, at time.Time)
+
 	listener net.Listener
 	serving  sync.WaitGroup // the HTTP server
 	open     sync.WaitGroup // WebSockets; added to with mu held while not closed
@@ -75,6 +77,10 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 type quiet struct{ log *slog.Logger }
 
 func (q quiet) Printf(format string, args ...any) { q.log.Debug(fmt.Sprintf(format, args...)) }
+
+// OnAudio makes f see each piece of the microphone's audio as it arrives, before anything is done with it: for
+// measurements. f is called by many goroutines, must be quick and must not keep pcm. It is set before Listen.
+func (s *Server) OnAudio(f func(pcm []byte, at time.Time)) { s.heard = f }
 
 // Listen begins to serve on a TCP address such as 127.0.0.1:0. It may be called once.
 func (s *Server) Listen(addr string) error {
