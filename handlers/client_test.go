@@ -216,12 +216,15 @@ func (c *RawClient) Next() (map[string]any, *Closing) {
 	}
 }
 
-// End reads until the connection is over and returns what was said by then.
+// End reads until the connection is over, answers the close frame, and returns what was said by then.
 func (c *RawClient) End() (said []map[string]any, how Closing) {
 	c.t.Helper()
 	for {
 		m, end := c.Next()
 		if m == nil {
+			if end.Code != 0 {
+				c.Write(Masked(Fin|OpClose, nil))
+			}
 			return said, *end
 		}
 		said = append(said, m)

@@ -1,5 +1,0 @@
-package handlers
-
-import "log/slog"
-
-var Quiet = slog.New(slog.DiscardHandler)

@@ -1,0 +1,5 @@
+package routes_test
+
+import "log/slog"
+
+var handlersLog = slog.New(slog.DiscardHandler)
