@@ -282,8 +282,9 @@ if [[ -z $image ]]; then
 fi
 if [[ $build_only == true ]]; then exit 0; fi
 
-# Addresses of clients come from Cloud Run's front end, whose own address is link-local.
-variables=NODE_ENV=$environment,STONEPOT_SERVER_TRUSTED_PROXIES=169.254.0.0/16
+# Addresses of clients come from Cloud Run's front end, whose own address is link-local. An instance is killed 10 s after SIGTERM:
+# a second is left to say the last word.
+variables=NODE_ENV=$environment,STONEPOT_SERVER_TRUSTED_PROXIES=169.254.0.0/16,STONEPOT_SERVER_SHUTDOWN_GRACE=9s
 if [[ $vertex == true ]]; then variables+=,PROJECT_ID=$project,LOCATION=$vertex_location; fi
 secrets=''
 if [[ -n $secret ]]; then

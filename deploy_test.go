@@ -93,7 +93,7 @@ const (
 	findSecret     = "gcloud secrets describe google-api-key --project my-project"
 	ourImage       = "us-central1-docker.pkg.dev/my-project/stonepot/stonepot-api:v1.2.3"
 	settings       = "--port 8080 --memory 2Gi --cpu 2 --timeout 3600 --concurrency 80 --min-instances 1 --max-instances 10 --session-affinity --no-use-http2 --allow-unauthenticated"
-	production     = "--update-env-vars NODE_ENV=production,STONEPOT_SERVER_TRUSTED_PROXIES=169.254.0.0/16"
+	production     = "--update-env-vars NODE_ENV=production,STONEPOT_SERVER_TRUSTED_PROXIES=169.254.0.0/16,STONEPOT_SERVER_SHUTDOWN_GRACE=9s"
 	withKey        = "--update-secrets GOOGLE_API_KEY=google-api-key:latest"
 	deployOurs     = "gcloud run deploy stonepot-api --project my-project --region us-central1 --image " + ourImage + " " + settings + " " + production + " " + withKey + " --quiet"
 )
@@ -134,7 +134,7 @@ func TestDeploy_dryRunPrintsTheCommands(t *testing.T) {
 				"gcloud secrets describe operator-key --project my-project",
 				"gcloud run deploy stonepot-api --project my-project --region us-central1 --image registry.example/voice@sha256:0123 " +
 					"--port 8080 --memory 512Mi --cpu 1 --timeout 900 --concurrency 20 --min-instances 0 --max-instances 3 --no-session-affinity --no-use-http2 " +
-					"--no-allow-unauthenticated --update-env-vars NODE_ENV=staging,STONEPOT_SERVER_TRUSTED_PROXIES=169.254.0.0/16 " +
+					"--no-allow-unauthenticated --update-env-vars NODE_ENV=staging,STONEPOT_SERVER_TRUSTED_PROXIES=169.254.0.0/16,STONEPOT_SERVER_SHUTDOWN_GRACE=9s " +
 					"--update-secrets GOOGLE_API_KEY=other-key:latest,STONEPOT_OPERATOR_KEY=operator-key:latest --quiet",
 			},
 		},
@@ -149,7 +149,7 @@ func TestDeploy_dryRunPrintsTheCommands(t *testing.T) {
 			args: []string{"--project", "my-project", "--image", ourImage, "--secret", "", "--environment", "staging"},
 			want: []string{
 				"gcloud run deploy stonepot-api --project my-project --region us-central1 --image " + ourImage + " " + settings +
-					" --update-env-vars NODE_ENV=staging,STONEPOT_SERVER_TRUSTED_PROXIES=169.254.0.0/16 --quiet",
+					" --update-env-vars NODE_ENV=staging,STONEPOT_SERVER_TRUSTED_PROXIES=169.254.0.0/16,STONEPOT_SERVER_SHUTDOWN_GRACE=9s --quiet",
 			},
 		},
 		"the image alone": {
