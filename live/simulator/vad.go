@@ -21,6 +21,10 @@ type detection struct {
 	threshold float64
 }
 
+// floorWindow is how often the noise of the room is looked at anew. Speech pauses within it, noise does not: the
+// quietest 10 ms of the last one or two windows tell the noise.
+const floorWindow = 3 * time.Second
+
 // detector finds speech by its energy, 10 ms at a time, with a threshold that follows the noise of the room.
 type detector struct {
 	detection
@@ -28,14 +32,16 @@ type detector struct {
 
 	sum      float64 // of squares in the unfinished 10 ms
 	n        int
-	floor    float64 // of the noise
+	lowest   float64 // 10 ms since the last look at the floor
+	before   float64 // the lowest of the look before
+	looked   time.Duration
 	loud     time.Duration
 	quiet    time.Duration
 	speaking bool
 }
 
 func newDetector(d detection, rate int) *detector {
-	return &detector{detection: d, rate: rate, floor: 50}
+	return &detector{detection: d, rate: rate, lowest: math.MaxInt16}
 }
 
 // hear takes PCM and reports, at most once each, whether speech began and whether it ended in it. lastLoud is how
@@ -51,7 +57,7 @@ func (d *detector) hear(pcm []byte) (began, ended bool, lastLoud int) {
 		}
 		rms := math.Sqrt(d.sum / float64(d.n))
 		d.sum, d.n = 0, 0
-		if rms >= max(d.threshold, d.floor*floorFactor) {
+		if rms >= max(d.threshold, d.floor(rms)*floorFactor) {
 			d.loud += 10 * time.Millisecond
 			d.quiet = 0
 			lastLoud = len(pcm) - i - 2
@@ -65,16 +71,17 @@ func (d *detector) hear(pcm []byte) (began, ended bool, lastLoud int) {
 		if d.speaking && d.quiet >= d.silence {
 			d.speaking, ended = false, true
 		}
-		if !d.speaking {
-			// The floor falls at once and rises slowly: a pause tells it, a word does not.
-			if rms < d.floor {
-				d.floor = max(rms, 20)
-			} else {
-				d.floor += (rms - d.floor) * 0.02
-			}
-		}
 	}
 	return began, ended, lastLoud
+}
+
+// floor is the noise of the room after 10 ms of rms.
+func (d *detector) floor(rms float64) float64 {
+	d.lowest = min(d.lowest, rms)
+	if d.looked += 10 * time.Millisecond; d.looked >= floorWindow {
+		d.before, d.lowest, d.looked = d.lowest, math.MaxInt16, 0
+	}
+	return min(d.before, d.lowest)
 }
 
 // reset forgets speech that has begun.
