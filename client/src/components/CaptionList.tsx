@@ -28,7 +28,7 @@ export function CaptionList({ captions, announce }: { captions: readonly Caption
         const box = event.currentTarget;
         following.current = box.scrollHeight - box.scrollTop - box.clientHeight < followWithinPx;
       }}
-      className="min-h-0 flex-1 overflow-y-auto overscroll-contain px-5 py-5 -outline-offset-3!"
+      className="min-h-0 flex-1 overflow-y-auto overscroll-contain px-5 py-5 short:py-3 -outline-offset-3!"
     >
       {captions.length === 0 ? (
         <p className="grid h-full place-items-center text-center text-sm text-muted">What you both say appears here.</p>

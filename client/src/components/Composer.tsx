@@ -13,7 +13,7 @@ export function Composer({ call, enabled }: { call: Call; enabled: boolean }) {
     if (call.sendText(text)) setText("");
   };
   return (
-    <form onSubmit={submit} className="flex items-center gap-2 border-t border-line p-3">
+    <form onSubmit={submit} className="flex items-center gap-2 border-t border-line p-3 short:p-2">
       <input
         type="text"
         value={text}

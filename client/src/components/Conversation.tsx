@@ -35,9 +35,9 @@ export function Conversation() {
       data-status={status}
       data-muted={snapshot.muted}
       data-compact={talked}
-      className="flex h-dvh min-h-136 flex-col overflow-hidden"
+      className="flex h-dvh min-h-90 flex-col overflow-hidden"
     >
-      <header className="flex h-14 shrink-0 items-center justify-between px-5 lg:h-16 lg:px-8">
+      <header className="flex h-14 shrink-0 items-center justify-between px-5 short:h-11 wide:px-8">
         <p className="flex items-center gap-2.5 font-semibold tracking-tight">
           <Logo className="size-6 text-ember" /> Stonepot
         </p>
@@ -50,15 +50,15 @@ export function Conversation() {
       <main className="flex min-h-0 flex-1 flex-col">
         <h1 className="sr-only">Talk with the model</h1>
         {simulated && (
-          <p data-banner="simulated" className="mx-5 mb-3 shrink-0 self-center rounded-2xl bg-sunken px-4 py-2 text-center text-sm text-balance text-muted">
+          <p data-banner="simulated" className={`mx-5 mb-3 shrink-0 self-center rounded-2xl bg-sunken px-4 py-2 text-center text-sm text-balance text-muted ${talked ? "short:hidden" : ""}`}>
             <strong className="font-semibold text-ink">Simulated model.</strong> No key is set up: you hear your own words
             again.
           </p>
         )}
-        <div className={`flex min-h-0 flex-1 flex-col ${talked ? "lg:grid lg:grid-cols-[1fr_minmax(24rem,30rem)] lg:gap-8 lg:px-8 lg:pb-8" : ""}`}>
+        <div className={`flex min-h-0 flex-1 flex-col ${talked ? "wide:grid wide:grid-cols-[1fr_minmax(20rem,30rem)] wide:gap-8 wide:px-8 wide:pb-8 wide:short:pb-2" : ""}`}>
           <section
             aria-label="Call"
-            className={`flex flex-col items-center justify-center gap-4 overflow-y-auto px-5 py-3 lg:min-h-0 lg:flex-1 lg:gap-6 ${talked ? "shrink-0" : "min-h-0 flex-1 pb-16"}`}
+            className={`flex flex-col items-center justify-center-safe gap-4 short:gap-2 overflow-y-auto px-5 py-3 wide:min-h-0 wide:flex-1 wide:gap-6 ${talked ? "shrink-0" : "min-h-0 flex-1 pb-16"}`}
           >
             <TalkButton call={call} snapshot={snapshot} />
             {status === "failed" && problem ? (
@@ -68,7 +68,9 @@ export function Conversation() {
                 <p className="text-2xl font-semibold tracking-tight" data-state>
                   {words.title}
                 </p>
-                <p className="mt-1.5 leading-relaxed text-pretty text-muted">{words.hint}</p>
+                <p className={`mt-1.5 leading-relaxed text-pretty text-muted ${talked ? "short:hidden" : ""}`}>
+                {words.hint} {words.keyboardHint && <span className="pointer-coarse:hidden">{words.keyboardHint}</span>}
+              </p>
               </div>
             )}
             <div role="status" className="empty:hidden">
@@ -89,7 +91,7 @@ export function Conversation() {
           {talked && (
             <section
               aria-label="Conversation text"
-              className="flex min-h-0 flex-1 flex-col rounded-t-3xl border border-b-0 border-line bg-surface lg:rounded-3xl lg:border-b"
+              className="flex min-h-0 flex-1 flex-col rounded-t-3xl border border-b-0 border-line bg-surface wide:rounded-3xl wide:border-b"
             >
               <CaptionList captions={snapshot.captions} announce={snapshot.textOnly} />
               {live && <Composer call={call} enabled={status !== "connecting"} />}

@@ -5,6 +5,8 @@ export interface Words {
   readonly title: string;
   /** What the person can do now. */
   readonly hint: string;
+  /** And with a keyboard; not shown where there is only a finger. */
+  readonly keyboardHint?: string;
 }
 
 /** The state of a call in words; what a problem says is drawn elsewhere. */
@@ -25,7 +27,8 @@ export function wordsFor(s: CallSnapshot): Words {
     case "speaking":
       return {
         title: "Speaking",
-        hint: s.textOnly || s.muted ? "Press the circle or Esc to interrupt." : "Just speak to interrupt, or press Esc.",
+        hint: s.textOnly || s.muted ? "Press the circle to interrupt." : "Just speak to interrupt.",
+        keyboardHint: "Esc does it too.",
       };
     case "interrupted":
       return { title: "Interrupted", hint: "Go on, it is your turn." };
