@@ -10,7 +10,6 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -256,7 +255,7 @@ func TestChat_isMadeWithoutCredentialsBeingLookedFor(t *testing.T) {
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere/credentials.json")
 	var logged bytes.Buffer
 	log.SetOutput(&logged)
-	defer log.SetOutput(os.Stderr)
+	defer log.SetOutput(io.Discard)
 	c, err := NewVertexChat(context.Background(), VertexConfig{ProjectID: "p", Locations: []string{"global"}, BaseURL: "http://127.0.0.1:1", APIVersion: "v1beta1"}, nil)
 	if err != nil || logged.Len() != 0 {
 		t.Fatal("construction is not lazy:", err, logged.String())

@@ -30,6 +30,8 @@ type Dialer struct {
 	mu     sync.Mutex
 	closed bool                    // guarded by mu
 	cool   map[*endpoint]time.Time // until when an endpoint is tried last; guarded by mu
+	// Goodbyes under way, by the newest handle of the connection that is leaving; guarded by mu.
+	leaving map[string]<-chan struct{}
 }
 
 // NewGemini makes a dialer for the Gemini API. It connects nowhere yet.
@@ -79,7 +81,8 @@ func newDialer(cfg DialConfig, endpoints []*endpoint, tokens *tokenCache, log *s
 			// would be cut into packets for the sake of a browser that waits for a page's first bytes.
 			DynamicRecordSizingDisabled: true,
 		},
-		cool: map[*endpoint]time.Time{},
+		cool:    map[*endpoint]time.Time{},
+		leaving: map[string]<-chan struct{}{},
 	}
 }
 
@@ -116,6 +119,40 @@ func (d *Dialer) spawn(f func()) bool {
 	}
 	d.wg.Go(f)
 	return true
+}
+
+// leave runs f, which says goodbye to the model for the connection that handle came from. False: the dialer is
+// closed and f does not run.
+func (d *Dialer) leave(handle string, f func()) bool {
+	gone := make(chan struct{})
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return false
+	}
+	if handle != "" {
+		d.leaving[handle] = gone
+	}
+	d.wg.Go(func() {
+		defer func() {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			if d.leaving[handle] == gone {
+				delete(d.leaving, handle)
+			}
+			close(gone)
+		}()
+		f()
+	})
+	return true
+}
+
+// left is closed when the connection that handle came from has left; nil: nobody is leaving. Gemini refuses a
+// handle (1011) whose connection it takes to be open, and a close frame alone does not tell when it has read it.
+func (d *Dialer) left(handle string) <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.leaving[handle]
 }
 
 // order lists the endpoints as they should be tried: where a handle came from first, then in the order of the

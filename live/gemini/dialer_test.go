@@ -14,11 +14,14 @@ import (
 	"log/slog"
 	"math/big"
 	"net"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stonepot/stonepot/live"
+	"github.com/stonepot/stonepot/live/frame"
 	"golang.org/x/oauth2"
 )
 
@@ -406,4 +409,41 @@ func startTLS(t *testing.T, script func(p *peer)) (url string, roots *x509.CertP
 		t.Fatal(err)
 	}
 	return serveModel(t, l, "https", script).url, roots
+}
+
+func TestDialer_aHandleGoesUpOnlyWhenItsOldConnectionHasLeft(t *testing.T) {
+	var left atomic.Bool
+	m := startModel(t, func(p *peer) {
+		setup := p.upgrade()["setup"].(map[string]any)
+		resumed := setup["sessionResumption"].(map[string]any)["handle"] != nil
+		if resumed && !left.Load() {
+			t.Error("the handle came while its connection was open")
+		}
+		p.say(`{"setupComplete":{}}`)
+		if !resumed {
+			p.say(`{"sessionResumptionUpdate":{"newHandle":"H","resumable":true}}`)
+			p.until(frame.Close)
+			runtime.Gosched() // it takes its time
+			left.Store(true)
+			return
+		}
+		p.drain()
+	})
+	d := geminiDialer(t, m.url, testDial())
+	u, err := d.Dial(context.Background(), testSetup())
+	if err != nil {
+		t.Fatal(err)
+	}
+	receive(t, u, live.EventReady)
+	s := testSetup()
+	s.Handle = receive(t, u, live.EventResumption).Handle
+	u.Close()
+	if u, err = d.Dial(context.Background(), s); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, u, live.EventReady)
+	u.Close()
+	if _ = d.Close(); len(d.leaving) != 0 {
+		t.Error(d.leaving)
+	}
 }

@@ -20,7 +20,7 @@ func (u *upstream) connect(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		sock, err := u.d.open(ctx, e, setup)
+		sock, err := u.d.open(ctx, e, setup, u.d.left(u.setup.Handle))
 		if err == nil {
 			return u.use(&link{&writer{conn: sock, timeout: u.d.cfg.WriteTimeout}, sock, e})
 		}

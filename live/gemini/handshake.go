@@ -21,13 +21,13 @@ type attempt struct {
 	stop func() bool     // ends the watch over ctx
 }
 
-// open connects to e, upgrades to a WebSocket and sends the setup. What went wrong is whatever the layer that
+// open connects to e, upgrades to a WebSocket and sends the setup, not before left is closed. What went wrong is whatever the layer that
 // failed said: see dialTrouble.
-func (d *Dialer) open(ctx context.Context, e *endpoint, setup []byte) (*socket, error) {
+func (d *Dialer) open(ctx context.Context, e *endpoint, setup []byte, left <-chan struct{}) (*socket, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, d.cfg.HandshakeTimeout, errHandshakeTimeout)
 	defer cancel()
 	a := &attempt{d: d, ctx: ctx}
-	err := a.run(e, setup)
+	err := a.run(e, setup, left)
 	if a.stop != nil && !a.stop() && err == nil {
 		err = context.Cause(ctx) // the watch closed the connection between the last byte and here
 	}
@@ -43,7 +43,7 @@ func (d *Dialer) open(ctx context.Context, e *endpoint, setup []byte) (*socket, 
 	return nil, err
 }
 
-func (a *attempt) run(e *endpoint, setup []byte) error {
+func (a *attempt) run(e *endpoint, setup []byte, left <-chan struct{}) error {
 	header, err := e.header(a.ctx)
 	if err != nil {
 		return &tokenError{err}
@@ -62,6 +62,13 @@ func (a *attempt) run(e *endpoint, setup []byte) error {
 	}
 	if err != nil {
 		return err
+	}
+	if left != nil {
+		select {
+		case <-left:
+		case <-a.ctx.Done():
+			return context.Cause(a.ctx)
+		}
 	}
 	_, err = a.sock.Write(frame.AppendMasked(nil, frame.Text, setup, maskKey()))
 	return err

@@ -19,8 +19,9 @@ type upstream struct {
 	ctx    context.Context // ends with Wake and Close: for dialling the next endpoint
 	cancel context.CancelFunc
 
-	ready atomic.Bool                        // the setup was accepted
-	ended atomic.Pointer[live.UpstreamError] // what Receive ended with
+	ready  atomic.Bool                        // the setup was accepted
+	ended  atomic.Pointer[live.UpstreamError] // what Receive ended with
+	newest atomic.Pointer[string]             // handle that this connection gave, or was opened with
 
 	// Owned by the sender.
 	enc  encoder
@@ -54,7 +55,9 @@ type link struct {
 func newUpstream(d *Dialer, s live.Setup) *upstream {
 	ctx, cancel := context.WithCancel(context.Background())
 	tag, _ := untagHandle(s.Handle)
-	return &upstream{d: d, setup: s, ctx: ctx, cancel: cancel, enc: newEncoder(&s), left: d.order(tag)}
+	u := &upstream{d: d, setup: s, ctx: ctx, cancel: cancel, enc: newEncoder(&s), left: d.order(tag)}
+	u.newest.Store(&s.Handle)
+	return u
 }
 
 // use makes l the connection.
@@ -196,6 +199,9 @@ func (u *upstream) deliver(e *live.Event) error {
 		if len(u.d.endpoints) > 1 {
 			e.Handle = tagHandle(u.link.at.tag, e.Handle)
 		}
+		if handle := e.Handle; handle != "" {
+			u.newest.Store(&handle)
+		}
 	}
 	return nil
 }
@@ -320,7 +326,7 @@ func (u *upstream) Close() {
 	if !said {
 		l.hurry()
 	}
-	if !u.d.spawn(func() { u.bury(l, said) }) {
+	if !u.d.leave(*u.newest.Load(), func() { u.bury(l, said) }) {
 		_ = l.sock.Close()
 	}
 }
