@@ -2,6 +2,12 @@ module github.com/stonepot/stonepot
 
 go 1.26.0
 
+// npm packages may hold Go code, which is none of ours.
+ignore (
+	./client
+	./live/simulator/jsconformance/node_modules
+)
+
 require (
 	cloud.google.com/go/vertexai v0.15.0
 	github.com/HdrHistogram/hdrhistogram-go v1.4.0
