@@ -9,11 +9,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/stonepot/stonepot/live"
 )
 
 // shell is a run of deploy.sh in an environment of its own: nothing of the tester's reaches it.
@@ -456,6 +459,28 @@ func TestDockerignore_keepsSecretsAndOldPagesOut(t *testing.T) {
 	for _, want := range []string{".git", "**/.env*", "**/node_modules", "client/out", "static/dist/*", "!static/dist/.gitkeep"} {
 		if !slices.Contains(lines, want) {
 			t.Errorf(".dockerignore lacks %s", want)
+		}
+	}
+}
+
+func TestOperations_explainsEveryReason(t *testing.T) {
+	text := read(t, "docs/operations.md")
+	_, table, _ := strings.Cut(text, "\n## Why sessions end\n")
+	for _, reason := range live.Reasons() {
+		found := false
+		for line := range strings.Lines(table) {
+			first, rest, _ := strings.Cut(strings.TrimPrefix(line, "| "), " | ")
+			if !strings.Contains(first, "`"+reason.Code+"`") {
+				continue
+			}
+			found = true
+			if reason.Close != 0 && !strings.Contains(rest, strconv.Itoa(reason.Close)) {
+				t.Errorf("docs/operations.md does not give %s its close code %d", reason.Code, reason.Close)
+			}
+			break
+		}
+		if !found {
+			t.Errorf("docs/operations.md does not say what %s means for an operator", reason.Code)
 		}
 	}
 }
