@@ -50,5 +50,5 @@ EXPOSE 8080
 # SIGTERM drains: conversations end in order within server.shutdown_grace.
 STOPSIGNAL SIGTERM
 # Docker and Podman use this; Cloud Run and Kubernetes have probes of their own (/health, /ready).
-HEALTHCHECK --interval=30s --timeout=3s --start-period=5s --retries=3 CMD ["/app/stonepot", "healthcheck"]
+HEALTHCHECK --interval=30s --timeout=3s CMD ["/app/stonepot", "healthcheck"]
 ENTRYPOINT ["/app/stonepot"]

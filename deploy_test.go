@@ -430,7 +430,7 @@ func TestDockerfile_keepsItsPromises(t *testing.T) {
 		"EXPOSE 8080",
 		"STOPSIGNAL SIGTERM",
 		"USER 65532:65532",
-		`HEALTHCHECK --interval=30s --timeout=3s --start-period=5s --retries=3 CMD ["/app/stonepot", "healthcheck"]`,
+		`HEALTHCHECK --interval=30s --timeout=3s CMD ["/app/stonepot", "healthcheck"]`,
 		`ENTRYPOINT ["/app/stonepot"]`,
 		"WORKDIR /app",
 		"COPY --from=server /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt",
