@@ -63,7 +63,7 @@ func (c *chat) Stream(ctx context.Context, r ChatRequest, yield func(string) err
 		})
 		switch {
 		case err == nil:
-			c.first.Store(int32(at)) //nolint:gosec // a handful
+			c.first.Store(int32(at))
 			return usage, nil
 		case refused != nil:
 			return usage, refused

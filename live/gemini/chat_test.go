@@ -36,7 +36,7 @@ func startREST(t *testing.T, handler func(w http.ResponseWriter, r *http.Request
 		s.mu.Unlock()
 		handler(w, r)
 	}))
-	t.Cleanup(s.Server.Close)
+	t.Cleanup(s.Close)
 	return s
 }
 
@@ -260,7 +260,7 @@ func TestChat_isMadeWithoutCredentialsBeingLookedFor(t *testing.T) {
 	if err != nil || logged.Len() != 0 {
 		t.Fatal("construction is not lazy:", err, logged.String())
 	}
-	defer c.(io.Closer).Close() //nolint:errcheck // never fails
+	defer c.(io.Closer).Close()
 	_, err = c.Stream(context.Background(), ChatRequest{Model: "m", Text: "x"}, func(string) error { return nil })
 	var e *live.UpstreamError
 	if !errors.As(err, &e) || e.Fault != live.FaultAuth {

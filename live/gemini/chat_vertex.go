@@ -25,7 +25,7 @@ func NewVertexChat(ctx context.Context, cfg VertexConfig, tokens oauth2.TokenSou
 		return nil, err
 	}
 	if cfg.ProjectID == "" {
-		return nil, errors.New("Vertex AI needs a Google Cloud project: set vertex.project_id or PROJECT_ID") //nolint:staticcheck,revive // a name
+		return nil, errors.New("Vertex AI needs a Google Cloud project: set vertex.project_id or PROJECT_ID") //nolint:staticcheck // a name begins it
 	}
 	cache := newTokenCache(tokens)
 	stop := context.AfterFunc(ctx, cache.cancel)

@@ -56,7 +56,7 @@ func NewVertex(cfg VertexConfig, dial DialConfig, tokens oauth2.TokenSource, log
 		return nil, err
 	}
 	if cfg.ProjectID == "" {
-		return nil, errors.New("Vertex AI needs a Google Cloud project: set vertex.project_id or PROJECT_ID") //nolint:staticcheck,revive // a name
+		return nil, errors.New("Vertex AI needs a Google Cloud project: set vertex.project_id or PROJECT_ID") //nolint:staticcheck // a name begins it
 	}
 	cache := newTokenCache(tokens)
 	endpoints, err := vertexEndpoints(cfg, cache.get)

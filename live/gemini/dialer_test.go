@@ -34,7 +34,7 @@ func TestDialer_reachesVertexWithATokenAndTheFullModelName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.Close() //nolint:errcheck // never fails
+	defer d.Close()
 	u, err := d.Dial(context.Background(), testSetup())
 	if err != nil {
 		t.Fatal(err)
@@ -215,7 +215,7 @@ func TestDialer_aLocationWithoutTheModelIsFollowedByTheNext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.Close() //nolint:errcheck // never fails
+	defer d.Close()
 	u, err := d.Dial(context.Background(), testSetup())
 	if err != nil {
 		t.Fatal(err)
@@ -369,7 +369,7 @@ func TestDialer_neverLogsAKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.Close() //nolint:errcheck // never fails
+	defer d.Close()
 	u, err := d.Dial(context.Background(), testSetup())
 	if err != nil {
 		t.Fatal(err)

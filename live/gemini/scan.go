@@ -118,7 +118,7 @@ func (s *scanner) escape() bool {
 			return false
 		}
 		for _, c := range s.p[s.i+2 : s.i+6] {
-			if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F') {
+			if !hexDigit(c) {
 				return false
 			}
 		}
@@ -128,6 +128,8 @@ func (s *scanner) escape() bool {
 		return false
 	}
 }
+
+func hexDigit(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F' }
 
 // text takes a string and makes it Go's.
 func (s *scanner) text() (string, bool) {

@@ -160,6 +160,6 @@ func milliseconds(d time.Duration) *int32 {
 	if d < 0 {
 		return nil
 	}
-	ms := int32(min(d.Milliseconds(), 1<<30)) //nolint:gosec // bounded
+	ms := int32(min(d.Milliseconds(), 1<<30))
 	return &ms
 }

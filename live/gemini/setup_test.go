@@ -48,39 +48,57 @@ func TestBuildSetup_sendsWhatTheModelTakesAndNothingElse(t *testing.T) {
 		setup func() live.Setup
 		want  string
 	}{
-		{"as little as possible", onGemini, func() live.Setup { return plain },
-			`{"setup":{"model":"models/m","generationConfig":{"responseModalities":["AUDIO"]},"sessionResumption":{}}}`},
-		{"the same on Vertex", onVertex, func() live.Setup { return plain },
-			`{"setup":{"model":"projects/p/locations/eu/publishers/google/models/m","generationConfig":{"responseModalities":["AUDIO"]},"sessionResumption":{"transparent":true}}}`},
-		{"everything", onGemini, func() live.Setup { return full },
+		{
+			"as little as possible", onGemini, func() live.Setup { return plain },
+			`{"setup":{"model":"models/m","generationConfig":{"responseModalities":["AUDIO"]},"sessionResumption":{}}}`,
+		},
+		{
+			"the same on Vertex", onVertex, func() live.Setup { return plain },
+			`{"setup":{"model":"projects/p/locations/eu/publishers/google/models/m","generationConfig":{"responseModalities":["AUDIO"]},"sessionResumption":{"transparent":true}}}`,
+		},
+		{
+			"everything", onGemini, func() live.Setup { return full },
 			`{"setup":{"model":"models/m","generationConfig":{"responseModalities":["AUDIO"],"temperature":0.5,"maxOutputTokens":100,
 			"speechConfig":{"languageCode":"de-DE","voiceConfig":{"prebuiltVoiceConfig":{"voiceName":"Kore"}}},"thinkingConfig":{"thinkingLevel":"LOW"}},
 			"systemInstruction":{"parts":[{"text":"Be brief."}]},
 			"tools":[{"functionDeclarations":[{"name":"f","parameters":{"type":"OBJECT","properties":{"n":{"type":"INTEGER","minimum":1,"newKeyword":[1]}}},"behavior":"BLOCKING"}]},{"googleSearch":{}}],
 			"realtimeInputConfig":{"automaticActivityDetection":{"startOfSpeechSensitivity":"START_SENSITIVITY_HIGH","endOfSpeechSensitivity":"END_SENSITIVITY_LOW","prefixPaddingMs":20,"silenceDurationMs":500},"activityHandling":"NO_INTERRUPTION"},
-			"sessionResumption":{},"contextWindowCompression":{"slidingWindow":{}},"inputAudioTranscription":{},"outputAudioTranscription":{}}}`},
-		{"text is answered without a voice", onGemini, func() live.Setup {
-			s := plain
-			s.Modality, s.Voice, s.OutputTranscript = "text", "Kore", true
-			return s
+			"sessionResumption":{},"contextWindowCompression":{"slidingWindow":{}},"inputAudioTranscription":{},"outputAudioTranscription":{}}}`,
 		},
-			`{"setup":{"model":"models/m","generationConfig":{"responseModalities":["TEXT"]},"sessionResumption":{}}}`},
-		{"push to talk", onGemini, func() live.Setup { s := plain; s.VAD = full.VAD; s.VAD.Manual = true; return s },
-			`{"setup":{"model":"models/m","generationConfig":{"responseModalities":["AUDIO"]},"realtimeInputConfig":{"automaticActivityDetection":{"disabled":true},"activityHandling":"NO_INTERRUPTION"},"sessionResumption":{}}}`},
-		{"a budget of no thinking", onGemini, func() live.Setup { s := plain; s.Model.ThinkingBudget = &budget; return s },
-			`{"setup":{"model":"models/m","generationConfig":{"responseModalities":["AUDIO"],"thinkingConfig":{"thinkingBudget":0}},"sessionResumption":{}}}`},
-		{"a handle, which has its history", onVertex, func() live.Setup {
-			s := plain
-			s.Handle, s.History = "at:eu:H:1", history
-			s.Model.HistorySeeding = true
-			return s
+		{
+			"text is answered without a voice", onGemini, func() live.Setup {
+				s := plain
+				s.Modality, s.Voice, s.OutputTranscript = "text", "Kore", true
+				return s
+			},
+			`{"setup":{"model":"models/m","generationConfig":{"responseModalities":["TEXT"]},"sessionResumption":{}}}`,
 		},
-			`{"setup":{"model":"projects/p/locations/eu/publishers/google/models/m","generationConfig":{"responseModalities":["AUDIO"]},"sessionResumption":{"handle":"H:1","transparent":true}}}`},
-		{"a history as content", onGemini, func() live.Setup { s := plain; s.History = history; s.Model.HistorySeeding = true; return s },
-			`{"setup":{"model":"models/m","generationConfig":{"responseModalities":["AUDIO"]},"sessionResumption":{},"historyConfig":{"initialHistoryInClientContent":true}}}`},
-		{"a history in the instruction", onGemini, func() live.Setup { s := plain; s.History, s.SystemInstruction = history, "Be brief."; return s },
+		{
+			"push to talk", onGemini, func() live.Setup { s := plain; s.VAD = full.VAD; s.VAD.Manual = true; return s },
+			`{"setup":{"model":"models/m","generationConfig":{"responseModalities":["AUDIO"]},"realtimeInputConfig":{"automaticActivityDetection":{"disabled":true},"activityHandling":"NO_INTERRUPTION"},"sessionResumption":{}}}`,
+		},
+		{
+			"a budget of no thinking", onGemini, func() live.Setup { s := plain; s.Model.ThinkingBudget = &budget; return s },
+			`{"setup":{"model":"models/m","generationConfig":{"responseModalities":["AUDIO"],"thinkingConfig":{"thinkingBudget":0}},"sessionResumption":{}}}`,
+		},
+		{
+			"a handle, which has its history", onVertex, func() live.Setup {
+				s := plain
+				s.Handle, s.History = "at:eu:H:1", history
+				s.Model.HistorySeeding = true
+				return s
+			},
+			`{"setup":{"model":"projects/p/locations/eu/publishers/google/models/m","generationConfig":{"responseModalities":["AUDIO"]},"sessionResumption":{"handle":"H:1","transparent":true}}}`,
+		},
+		{
+			"a history as content", onGemini, func() live.Setup { s := plain; s.History = history; s.Model.HistorySeeding = true; return s },
+			`{"setup":{"model":"models/m","generationConfig":{"responseModalities":["AUDIO"]},"sessionResumption":{},"historyConfig":{"initialHistoryInClientContent":true}}}`,
+		},
+		{
+			"a history in the instruction", onGemini, func() live.Setup { s := plain; s.History, s.SystemInstruction = history, "Be brief."; return s },
 			`{"setup":{"model":"models/m","generationConfig":{"responseModalities":["AUDIO"]},"sessionResumption":{},"systemInstruction":{"parts":[{"text":"Be brief."},
-			{"text":"The conversation was interrupted by a technical problem. This is what was said so far; go on from there, without greeting again:\nuser: Hi\nmodel: Hello\n"}]}}}`},
+			{"text":"The conversation was interrupted by a technical problem. This is what was said so far; go on from there, without greeting again:\nuser: Hi\nmodel: Hello\n"}]}}}`,
+		},
 	} {
 		s := c.setup()
 		p, err := buildSetup(&s, c.at)

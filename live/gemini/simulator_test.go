@@ -97,7 +97,7 @@ func (c conversation) speak(speech, silence time.Duration) {
 		if time.Duration(at)*20*time.Millisecond < speech {
 			for i := range rate / 50 {
 				v := int16(12000 * math.Sin(2*math.Pi*440*float64(at*rate/50+i)/rate))
-				pcm[2*i], pcm[2*i+1] = byte(v), byte(uint16(v)>>8) //nolint:gosec // little-endian samples
+				pcm[2*i], pcm[2*i+1] = byte(v), byte(uint16(v)>>8)
 			}
 		}
 		c.send(live.Command{Kind: live.CommandAudio, PCM: pcm})

@@ -101,7 +101,7 @@ func TestDialer_findsApplicationDefaultCredentialsAtTheFirstDial(t *testing.T) {
 	if err != nil {
 		t.Fatal("construction looks for credentials already:", err)
 	}
-	defer d.Close() //nolint:errcheck // never fails
+	defer d.Close()
 	_, err = d.Dial(context.Background(), testSetup())
 	var e *live.UpstreamError
 	if !errors.As(err, &e) || e.Fault != live.FaultAuth || !strings.Contains(e.Err.Error(), "nothing.json") {

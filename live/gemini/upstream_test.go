@@ -67,14 +67,18 @@ func TestUpstream_sendsEveryCommandAsTheSDKsDo(t *testing.T) {
 		content string // with Model.TextInput == "content", where that differs
 		want    string
 	}{
-		{c: live.Command{Kind: live.CommandText, Text: "hi \"you\" <é>", TurnComplete: true}, want: `{"realtimeInput":{"text":"hi \"you\" <é>"}}`,
-			content: `{"clientContent":{"turns":[{"role":"user","parts":[{"text":"hi \"you\" <é>"}]}],"turnComplete":true}}`},
+		{
+			c: live.Command{Kind: live.CommandText, Text: "hi \"you\" <é>", TurnComplete: true}, want: `{"realtimeInput":{"text":"hi \"you\" <é>"}}`,
+			content: `{"clientContent":{"turns":[{"role":"user","parts":[{"text":"hi \"you\" <é>"}]}],"turnComplete":true}}`,
+		},
 		{c: live.Command{Kind: live.CommandVideo, MIMEType: "image/jpeg", Data: []byte("AQID")}, want: `{"realtimeInput":{"video":{"mimeType":"image/jpeg","data":"AQID"}}}`},
 		{c: live.Command{Kind: live.CommandActivityStart}, want: `{"realtimeInput":{"activityStart":{}}}`},
 		{c: live.Command{Kind: live.CommandActivityEnd}, want: `{"realtimeInput":{"activityEnd":{}}}`},
 		{c: live.Command{Kind: live.CommandAudioStreamEnd}, want: `{"realtimeInput":{"audioStreamEnd":true}}`},
-		{c: live.Command{Kind: live.CommandToolResponse, Responses: []live.ToolResponse{{ID: "1", Name: "f", Response: json.RawMessage(`{"output":{"tempC":4}}`), Scheduling: "WHEN_IDLE"}}},
-			want: `{"toolResponse":{"functionResponses":[{"id":"1","name":"f","response":{"output":{"tempC":4}},"scheduling":"WHEN_IDLE"}]}}`},
+		{
+			c:    live.Command{Kind: live.CommandToolResponse, Responses: []live.ToolResponse{{ID: "1", Name: "f", Response: json.RawMessage(`{"output":{"tempC":4}}`), Scheduling: "WHEN_IDLE"}}},
+			want: `{"toolResponse":{"functionResponses":[{"id":"1","name":"f","response":{"output":{"tempC":4}},"scheduling":"WHEN_IDLE"}]}}`,
+		},
 		{c: live.Command{Kind: live.CommandVideo, MIMEType: "image/png", Data: bytes.Repeat([]byte("AAAA"), 50_000)}, want: `{"realtimeInput":{"video":{"mimeType":"image/png","data":"` + strings.Repeat("AAAA", 50_000) + `"}}}`},
 	}
 	for _, input := range []string{"realtime", "content"} {

@@ -141,7 +141,7 @@ func (c *controlFrames) waiting() bool {
 
 // maskKey is a key that who chooses the payload cannot predict (RFC 6455 §5.3): the runtime's generator is a
 // ChaCha8 that the operating system's entropy seeds, and costs a few nanoseconds.
-func maskKey() uint32 { return rand.Uint32() } //nolint:gosec // see above
+func maskKey() uint32 { return rand.Uint32() }
 
 // sayClose writes a close frame and says that nothing more comes. Every later write fails.
 func (w *link) sayClose(code int, within time.Duration) {
