@@ -129,7 +129,9 @@ func (s *scanner) escape() bool {
 	}
 }
 
-func hexDigit(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F' }
+func hexDigit(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+}
 
 // text takes a string and makes it Go's.
 func (s *scanner) text() (string, bool) {
