@@ -52,10 +52,11 @@ export async function interruptedByVoice(page) {
   await until(page, "an answer that sounds", speaks);
   await until(page, "the answer to be interrupted by voice", (f) => f.status === "interrupted");
   await silence(page);
-  const f = await facts(page);
-  assert.ok(
-    f.captions.some((c) => c.who === "model" && c.interrupted),
-    "the caption of the answer says that it was cut short",
+  const { captions } = await until(page, "a caption of what the person said then", (f) => f.captions.length >= 3);
+  assert.deepEqual(
+    captions.slice(0, 3).map((c) => (c.interrupted ? `${c.who}, interrupted` : c.who)),
+    ["person", "model, interrupted", "person"],
+    "each side's captions, in order, the answer marked as cut short",
   );
 }
 

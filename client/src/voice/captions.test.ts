@@ -47,6 +47,23 @@ describe("captions", () => {
     expect(script(c)).toEqual(["person: Tell me a story.", "model!: Once upon", "person: Wait, stop."]);
   });
 
+  it("give each question its own line when no piece is ever said to be the last", () => {
+    let c = said(heard(noCaptions, "One?", false), "First");
+    c = heard(cutShort(c), "Two?", false);
+    c = turnOver(c, true);
+    c = said(c, "Second");
+    // Interrupted before a word of the answer was written down.
+    c = heard(cutShort(heard(turnOver(c, false), "Three?", false)), "Four?", false);
+    expect(script(c)).toEqual([
+      "person: One?",
+      "model!: First",
+      "person: Two?",
+      "model: Second",
+      "person: Three?",
+      "person…: Four?",
+    ]);
+  });
+
   it("begin a new turn after the last one is over", () => {
     let c = heard(noCaptions, "One.", true);
     c = turnOver(said(c, "First."), false);
@@ -66,7 +83,7 @@ describe("captions", () => {
 
   it("do not begin with blank pieces", () => {
     expect(script(said(heard(noCaptions, " ", true), "\n"))).toEqual([]);
-    expect(cutShort(noCaptions)).toBe(noCaptions);
+    expect(script(cutShort(noCaptions))).toEqual([]);
   });
 
   it("keep their ids while they grow, and never share one", () => {

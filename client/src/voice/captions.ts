@@ -49,24 +49,28 @@ export function said(c: Captions, text: string): Captions {
   return add(c, { who: "model", text: text.trimStart(), closed: false, interrupted: false });
 }
 
-/** The model was cut short: its caption is closed and says so. */
+/**
+ * The model was cut short: its caption is closed and says so. The question before it is closed too (not every upstream
+ * tells which piece is the last); what the person said during the answer stays open, as the beginning of the next turn.
+ */
 export function cutShort(c: Captions): Captions {
+  if (c.list.every((x) => x.closed)) return { ...c, personInTurn: false };
   const open = lastIndex(c, (x) => x.who === "model" && !x.closed);
-  if (open < 0) return c;
-  // What the person said during the answer is the beginning of the next turn.
-  const barged = c.list.slice(open + 1).some((x) => x.who === "person");
-  return { ...replace(c, open, (x) => ({ ...x, closed: true, interrupted: true })), personInTurn: barged };
+  const last = open < 0 ? c.list.length - 1 : open;
+  return {
+    ...c,
+    list: c.list.map((x, i) => (x.closed || i > last ? x : { ...x, closed: true, interrupted: x.who === "model" })),
+    personInTurn: c.list.slice(last + 1).some((x) => x.who === "person"),
+  };
 }
 
 /** The model's turn is over. */
 export function turnOver(c: Captions, interrupted: boolean): Captions {
-  // The end of an interrupted turn comes late, when the person is already in the middle of their next sentence.
-  if (interrupted) return cutShort(c);
-  return {
-    ...c,
-    list: c.list.map((x) => (x.closed ? x : { ...x, closed: true })),
-    personInTurn: false,
-  };
+  if (interrupted) {
+    // It comes late, when the person may be in the middle of their next sentence: that stays open.
+    return { ...c, list: c.list.map((x) => (x.closed || x.who === "person" ? x : { ...x, closed: true, interrupted })) };
+  }
+  return { ...c, list: c.list.map((x) => (x.closed ? x : { ...x, closed: true })), personInTurn: false };
 }
 
 /** The answer in progress was lost and will be spoken anew. */
