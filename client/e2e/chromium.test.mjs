@@ -103,6 +103,7 @@ describe("a conversation", () => {
       await until(page, "an answer to the text", (f) => f.playedMs > playedMs + 200);
       const { captions } = await until(page, "its caption", (f) => f.captions.at(-1)?.who === "model");
       assert.equal(captions.at(-2)?.text, "How deep is the river?");
+      assert.equal(captions.filter((c) => c.text === "How deep is the river?").length, 1, "typed words are shown once");
       await until(page, "the end of the answer", (f) => f.status === "listening", 30_000);
       await end(page);
     }));

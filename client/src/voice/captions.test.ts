@@ -76,6 +76,24 @@ describe("captions", () => {
     expect(script(said(typed(noCaptions, "hello"), "Hi."))).toEqual(["person: hello", "model…: Hi."]);
   });
 
+  it("do not show twice what was typed and comes back as if it had been said", () => {
+    let c = typed(typed(noCaptions, "How old is the bridge?"), "And the river?");
+    c = heard(c, "How old", false);
+    c = said(c, "Very");
+    c = heard(c, " is the bridge?", false);
+    c = heard(c, "And the river?", true);
+    c = turnOver(c, false);
+    expect(script(c)).toEqual(["person: How old is the bridge?", "person: And the river?", "model: Very"]);
+    // Said in a later turn it is no echo.
+    expect(script(heard(c, "And the river?", true)).at(-1)).toBe("person: And the river?");
+    expect(heard(c, "And the river?", true).list.length).toBe(4);
+  });
+
+  it("show what is said beside what was typed", () => {
+    const c = heard(typed(noCaptions, "How old is the bridge?"), "Wait.", true);
+    expect(script(c)).toEqual(["person: How old is the bridge?", "person: Wait."]);
+  });
+
   it("lose an answer that will be spoken anew", () => {
     const c = restarted(said(heard(noCaptions, "Hello?", true), "Half an ans"));
     expect(script(said(c, "A whole answer."))).toEqual(["person: Hello?", "model…: A whole answer."]);

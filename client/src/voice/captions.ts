@@ -17,20 +17,28 @@ export interface Captions {
   readonly nextId: number;
   /** The current turn has a caption of the person: what they say next comes after the model's words. */
   readonly personInTurn: boolean;
+  /** What was typed in this turn and not heard back: some upstreams transcribe it as if it had been said. */
+  readonly echoes: readonly string[];
 }
 
 /** The page keeps the last captions of a long conversation; older ones scroll away for good. */
 const maxCaptions = 400;
 
-export const noCaptions: Captions = { list: [], nextId: 1, personInTurn: false };
+export const noCaptions: Captions = { list: [], nextId: 1, personInTurn: false, echoes: [] };
 
 /** Adds something that was typed: whole at once. */
 export function typed(c: Captions, text: string): Captions {
-  return { ...add(c, { who: "person", text, closed: true, interrupted: false }), personInTurn: true };
+  return { ...add(c, { who: "person", text, closed: true, interrupted: false }), personInTurn: true, echoes: [...c.echoes, text] };
 }
 
 /** Appends a piece of what the person said. */
 export function heard(c: Captions, text: string, final: boolean): Captions {
+  const [echo = "", ...others] = c.echoes;
+  const piece = text.trim();
+  if (piece !== "" && echo.startsWith(piece)) {
+    const rest = echo.slice(piece.length).trimStart();
+    return { ...c, echoes: rest === "" ? others : [rest, ...others] };
+  }
   const open = lastIndex(c, (x) => x.who === "person" && !x.closed);
   if (open >= 0) return replace(c, open, (x) => ({ ...x, text: x.text + text, closed: final }));
   if (text.trim() === "") return c;
@@ -70,7 +78,7 @@ export function turnOver(c: Captions, interrupted: boolean): Captions {
     // It comes late, when the person may be in the middle of their next sentence: that stays open.
     return { ...c, list: c.list.map((x) => (x.closed || x.who === "person" ? x : { ...x, closed: true, interrupted })) };
   }
-  return { ...c, list: c.list.map((x) => (x.closed ? x : { ...x, closed: true })), personInTurn: false };
+  return { ...c, list: c.list.map((x) => (x.closed ? x : { ...x, closed: true })), personInTurn: false, echoes: [] };
 }
 
 /** The answer in progress was lost and will be spoken anew. */
