@@ -52,14 +52,14 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 	}
 	c := &cli{environ: environ, stdout: stdout, stderr: stderr, flags: flag.NewFlagSet("stonepot "+command, flag.ContinueOnError)}
 	c.flags.SetOutput(stderr)
-	c.flags.Usage = func() { fmt.Fprint(stderr, usage) } //nolint:errcheck // nobody to tell
+	c.flags.Usage = func() { fmt.Fprint(stderr, usage) }
 	commands := map[string]func(*cli, []string) error{
 		"serve": (*cli).serve, "simulator": (*cli).simulator, "healthcheck": (*cli).healthcheck, "checkconfig": (*cli).checkconfig,
 		"version": (*cli).version, "help": (*cli).help,
 	}
 	do, ok := commands[command]
 	if !ok {
-		fmt.Fprintf(stderr, "stonepot: there is no command %s\n\n%s", command, usage) //nolint:errcheck // nobody to tell
+		fmt.Fprintf(stderr, "stonepot: there is no command %s\n\n%s", command, usage)
 		return 2
 	}
 	err := do(c, args)
@@ -70,7 +70,7 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	for _, e := range flatten(err) {
-		fmt.Fprintf(stderr, "stonepot: %v\n", e) //nolint:errcheck // nobody to tell
+		fmt.Fprintf(stderr, "stonepot: %v\n", e)
 	}
 	return 1
 }
@@ -112,7 +112,7 @@ func (c *cli) configFile(named string) string {
 }
 
 func (c *cli) say(format string, args ...any) {
-	fmt.Fprintf(c.stdout, format+"\n", args...) //nolint:errcheck // nobody to tell
+	fmt.Fprintf(c.stdout, format+"\n", args...)
 }
 
 // serve runs the server until a signal. A second signal ends the process at once.

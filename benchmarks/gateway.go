@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -74,8 +75,7 @@ func gateway(in io.Reader, out io.Writer) error {
 	_ = api.Shutdown(ctx)
 	_ = app.ShutdownWithContext(ctx)
 	_ = dialer.Close()
-	<-served
-	return drained
+	return errors.Join(drained, <-served)
 }
 
 func spending() spent {
@@ -131,7 +131,7 @@ func startChild(upstream string) (*child, error) {
 		return nil, err
 	}
 	c.out = bufio.NewReader(out)
-	if err := c.cmd.Start(); err != nil {
+	if err = c.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start the gateway: %w", err)
 	}
 	line, err := c.out.ReadString('\n')
@@ -145,7 +145,7 @@ func startChild(upstream string) (*child, error) {
 
 // spent asks the gateway what it has used.
 func (c *child) spent() (s spent, err error) {
-	if _, err := io.WriteString(c.in, "spent\n"); err != nil {
+	if _, err = io.WriteString(c.in, "spent\n"); err != nil {
 		return s, err
 	}
 	line, err := c.out.ReadBytes('\n')

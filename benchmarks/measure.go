@@ -68,7 +68,7 @@ func newBench(o options, log *slog.Logger) (*bench, error) {
 	}
 	b := &bench{options: o, simulator: s, began: time.Now()}
 	s.OnAudio(b.arrived)
-	if err := s.Listen("127.0.0.1:0"); err != nil {
+	if err = s.Listen("127.0.0.1:0"); err != nil {
 		return nil, err
 	}
 	if b.child, err = startChild(s.URL()); err != nil {

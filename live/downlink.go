@@ -144,7 +144,7 @@ const loud = 1000
 // isLoud looks at every fourth sample: speech is not that short.
 func isLoud(pcm []byte) bool {
 	for i := 0; i+1 < len(pcm); i += 8 {
-		if v := int16(binary.LittleEndian.Uint16(pcm[i:])); v > loud || v < -loud { //nolint:gosec // samples are signed
+		if v := int16(binary.LittleEndian.Uint16(pcm[i:])); v > loud || v < -loud {
 			return true
 		}
 	}

@@ -383,10 +383,7 @@ func (o *outbox) pump() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	o.mu.Lock()
-	for {
-		if o.lost {
-			break
-		}
+	for !o.lost {
 		if len(o.rest) > 0 {
 			p := o.rest
 			o.mu.Unlock()

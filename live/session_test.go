@@ -654,7 +654,7 @@ func TestSession_theOperatorEndsIt(t *testing.T) {
 }
 
 func TestSession_toolCalls(t *testing.T) {
-	holding := func(c *Config, d *memDialer) {
+	holding := func(c *Config, _ *memDialer) {
 		c.Live.DefaultModels.Gemini = "gemini-2.5-flash-native-audio-latest"
 	}
 	call := Event{Kind: EventToolCall, Calls: []ToolCall{{ID: "1", Name: "f", Args: json.RawMessage(`{"a":1}`)}}}
@@ -768,7 +768,7 @@ func TestSession_audioFasterThanAllowedIsHeldBackAndThenRefused(t *testing.T) {
 
 func TestSession_anUpstreamThatStallsCostsTheOldestSpeechOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st := play(t, func(c *Config, d *memDialer) { c.Audio.Inbox = time.Second })
+		st := play(t, func(c *Config, _ *memDialer) { c.Audio.Inbox = time.Second })
 		st.browser.say(`{"type":"start_session"}`)
 		for i := range 150 {
 			pcm := make([]byte, 640)
@@ -807,7 +807,7 @@ func TestGateway_refusesBeyondItsCapacity(t *testing.T) {
 		if !errors.As(err, &refusal) || refusal.Reason != ReasonAtCapacity {
 			t.Errorf("a second session: %v", err)
 		}
-		if _, err := st.gateway.Admit(BackendVertex); !errors.As(err, &refusal) || refusal.Reason.Code != "upstream_not_configured" {
+		if _, err = st.gateway.Admit(BackendVertex); !errors.As(err, &refusal) || refusal.Reason.Code != "upstream_not_configured" {
 			t.Errorf("a backend without credentials: %v", err)
 		}
 		st.end()

@@ -72,12 +72,12 @@ func (l *life) move(e stateEvent) {
 
 // state is one word for both, as operators read it.
 func (l *life) state() string {
-	switch {
-	case l.upstream == upstreamClosing || l.upstream == upstreamGone:
+	switch l.upstream {
+	case upstreamClosing, upstreamGone:
 		return "ending"
-	case l.upstream == upstreamLive:
+	case upstreamLive:
 		return "live"
-	case l.upstream == upstreamConnecting:
+	case upstreamConnecting:
 		return "connecting"
 	default:
 		return "waiting"

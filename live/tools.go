@@ -34,7 +34,7 @@ func (t *openCalls) open(calls []ToolCall, now time.Time) {
 	for _, c := range calls {
 		t.calls[c.ID] = openCall{name: c.Name, opened: now}
 	}
-	t.count.Store(int32(len(t.calls))) //nolint:gosec // a handful
+	t.count.Store(int32(len(t.calls)))
 }
 
 // close forgets calls: their answers have gone up, or they were cancelled.
@@ -44,7 +44,7 @@ func (t *openCalls) close(ids ...string) {
 	for _, id := range ids {
 		delete(t.calls, id)
 	}
-	t.count.Store(int32(len(t.calls))) //nolint:gosec // a handful
+	t.count.Store(int32(len(t.calls)))
 }
 
 // answer keeps of a client's answers those to calls that are open and not yet answered, with the name filled in

@@ -92,7 +92,7 @@ func ClosePayload(code int, text string) []byte {
 		}
 	}
 	p := make([]byte, 2, 2+len(text))
-	binary.BigEndian.PutUint16(p, uint16(code)) //nolint:gosec // close codes are below 5000
+	binary.BigEndian.PutUint16(p, uint16(code))
 	return append(p, text...)
 }
 

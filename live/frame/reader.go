@@ -54,18 +54,16 @@ func (r *Reader) Next() (op Opcode, payload []byte, err error) {
 			return 0, nil, err
 		}
 		if h.op.Control() {
-			p, err := r.payload(h)
-			if err == nil && h.op == Close {
-				_, err = ParseClose(p)
+			if payload, err = r.payload(h); err == nil && h.op == Close {
+				_, err = ParseClose(payload)
 			}
-			return h.op, p, err
+			return h.op, payload, err
 		}
 		if h.fin && r.assembly == Continuation { // the usual case: one frame, one message
-			p, err := r.payload(h)
-			if err != nil {
+			if payload, err = r.payload(h); err != nil {
 				return 0, nil, err
 			}
-			return h.op, p, checkText(h.op, p)
+			return h.op, payload, checkText(h.op, payload)
 		}
 		done, err := r.fragment(h)
 		if err != nil {
@@ -135,10 +133,10 @@ func (r *Reader) header() (h header, err error) {
 	if r.role == Server {
 		h.key = binary.LittleEndian.Uint32(head[maskAt:])
 	}
-	if !h.op.Control() && (length > uint64(r.max) || int(length)+len(r.message) > r.max) { //nolint:gosec // bounded by the first test
+	if !h.op.Control() && (length > uint64(r.max) || int(length)+len(r.message) > r.max) {
 		return h, &Error{CodeTooLarge, fmt.Sprintf("a message is longer than %d bytes", r.max)}
 	}
-	h.length = int(length) //nolint:gosec // bounded above
+	h.length = int(length)
 	r.start += size
 	return h, nil
 }

@@ -70,7 +70,7 @@ func (c *conn) serve(ws *websocket.Conn) {
 	defer c.server.unregister(c)
 	c.ws = ws
 	c.socket.Store(ws)
-	c.rng = rand.New(rand.NewPCG(c.cfg.Seed, c.serial)) //nolint:gosec // repeatable, not secret
+	c.rng = rand.New(rand.NewPCG(c.cfg.Seed, c.serial)) // repeatable, not secret
 	for _, f := range c.cfg.Faults {
 		if f.Probability == 0 || c.rng.Float64() < f.Probability {
 			c.faults = append(c.faults, f)
@@ -99,10 +99,11 @@ func (c *conn) serve(ws *websocket.Conn) {
 	}
 }
 
-// drop ends the connection from outside, without a close frame.
+// drop ends the connection from outside, without a close frame. fasthttp ignores the Close of a hijacked connection
+// and closes it when the upgrade's handler has returned: a deadline makes it return.
 func (c *conn) drop() {
 	if ws := c.socket.Load(); ws != nil {
-		_ = ws.NetConn().Close()
+		_ = ws.NetConn().SetDeadline(time.Unix(1, 0))
 	}
 }
 
@@ -163,7 +164,7 @@ func (c *conn) take(data, scratch []byte) []byte {
 	if pcm, rate, ok := plainAudio(data, scratch[:0]); ok {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if refused := c.input(now); refused != nil {
+		if refused := c.input(true, now); refused != nil {
 			c.refuse(refused)
 		} else {
 			c.hear(pcm, rate, now)
@@ -180,7 +181,7 @@ func (c *conn) take(data, scratch []byte) []byte {
 	case m.Setup != nil:
 		refused = c.begin(m.Setup, now)
 	default:
-		if refused = c.input(now); refused == nil {
+		if refused = c.input(m.RealtimeInput != nil, now); refused == nil {
 			refused = c.handle(m, now)
 		}
 	}
@@ -199,12 +200,13 @@ func (c *conn) refusalDelay() time.Duration {
 	return c.cfg.RefusalDelay
 }
 
-// input notes that a message other than the setup has come. Called with mu held.
-func (c *conn) input(now time.Time) *refusal {
-	if c.setup == nil {
+// input notes that a message other than the setup has come. What streams is refused in words of its own when it
+// comes too early. Called with mu held.
+func (c *conn) input(realtime bool, now time.Time) *refusal {
+	switch {
+	case c.setup == nil && !realtime:
 		return invalid("setup must be the first message and only the first")
-	}
-	if !c.ready {
+	case !c.ready:
 		return invalid(reasonArgument)
 	}
 	c.index++

@@ -28,9 +28,9 @@ func (c *conn) handle(m *clientMessage, now time.Time) *refusal {
 	case m.RealtimeInput != nil:
 		return c.realtime(m.RealtimeInput, now)
 	case m.ClientContent != nil:
-		c.content(m.ClientContent, now)
+		c.content(m.ClientContent)
 	case m.ToolResponse != nil:
-		return c.toolAnswers(m.ToolResponse.FunctionResponses, now)
+		return c.toolAnswers(m.ToolResponse.FunctionResponses)
 	case m.ContextUpdate != nil:
 		if m.ContextUpdate.Tools != nil {
 			c.functions = functions(m.ContextUpdate.Tools.Tools)
@@ -66,7 +66,7 @@ func (c *conn) realtime(in *realtimeInput, now time.Time) *refusal {
 		c.history.usage.promptImage += 258
 	}
 	if in.Text != nil {
-		c.typed(*in.Text, now)
+		c.typed(*in.Text)
 	}
 	if in.ActivityStart != nil || in.ActivityEnd != nil {
 		if !c.manual {
@@ -74,7 +74,7 @@ func (c *conn) realtime(in *realtimeInput, now time.Time) *refusal {
 		}
 		if in.ActivityStart != nil && !c.activity {
 			c.activity = true
-			c.begun(now)
+			c.begun()
 		}
 		if in.ActivityEnd != nil && c.activity {
 			c.activity = false
@@ -82,12 +82,12 @@ func (c *conn) realtime(in *realtimeInput, now time.Time) *refusal {
 				c.send(object{"serverContent": object{"turnComplete": true}, "usageMetadata": object{}})
 				return invalid("Precondition check failed.")
 			}
-			c.ended(now)
+			c.ended()
 		}
 	}
 	if in.AudioStreamEnd && !c.manual && c.detector != nil && c.detector.speaking {
 		c.detector.reset()
-		c.ended(now)
+		c.ended()
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func (c *conn) hear(pcm []byte, rate int, now time.Time) {
 	}
 	began, ended, lastLoud := c.detector.hear(pcm)
 	if began {
-		c.begun(now)
+		c.begun()
 		c.utterance = append(c.utterance, c.before...)
 		c.before = c.before[:0]
 	}
@@ -144,7 +144,7 @@ func (c *conn) hear(pcm []byte, rate int, now time.Time) {
 		}
 	}
 	if ended {
-		c.ended(now)
+		c.ended()
 	}
 }
 
@@ -155,7 +155,7 @@ func (c *conn) keep(pcm []byte) {
 }
 
 // begun: the person starts to speak.
-func (c *conn) begun(now time.Time) {
+func (c *conn) begun() {
 	c.activitySignal("ACTIVITY_START", "VAD_SIGNAL_TYPE_SOS")
 	c.utterance, c.spoken, c.pending = c.utterance[:0], 0, 0
 	if c.setup.RealtimeInputConfig.ActivityHandling == "NO_INTERRUPTION" {
@@ -164,18 +164,18 @@ func (c *conn) begun(now time.Time) {
 	if c.turn != nil && c.turn.thinking { // went on speaking: what was said before belongs to it
 		c.utterance, c.spoken = append(c.utterance, c.turn.pcm...), c.turn.heard
 	}
-	c.interrupt(now)
+	c.interrupt()
 }
 
 // ended: the person has stopped speaking.
-func (c *conn) ended(now time.Time) {
+func (c *conn) ended() {
 	c.activitySignal("ACTIVITY_END", "VAD_SIGNAL_TYPE_EOS")
 	pcm := append([]byte(nil), c.utterance...)
 	if c.cfg.MaxUtterance > c.spoken { // without the silence that ended it, but for a breath
 		keep := int((c.spoken+beforeSpeech)*time.Duration(c.rate)/time.Second) * 2
 		pcm = pcm[:min(len(pcm), keep+len(c.before))]
 	}
-	c.request(&turn{pcm: pcm, rate: c.rate, heard: c.spoken}, now)
+	c.request(&turn{pcm: pcm, rate: c.rate, heard: c.spoken})
 	c.utterance, c.spoken, c.pending = nil, 0, 0
 }
 
@@ -192,13 +192,13 @@ func (c *conn) activitySignal(activity, vad string) {
 }
 
 // typed takes a text in the realtime stream: it counts as activity, and as a whole turn.
-func (c *conn) typed(text string, now time.Time) {
-	c.interrupt(now)
-	c.request(&turn{text: text, echo: true}, now)
+func (c *conn) typed(text string) {
+	c.interrupt()
+	c.request(&turn{text: text, echo: true})
 }
 
 // content takes turns of the conversation as the client tells them.
-func (c *conn) content(m *clientContent, now time.Time) {
+func (c *conn) content(m *clientContent) {
 	var last string
 	for _, t := range m.Turns {
 		text := t.text()
@@ -212,13 +212,13 @@ func (c *conn) content(m *clientContent, now time.Time) {
 		c.seeding = !m.TurnComplete
 		return
 	}
-	c.interrupt(now)
+	c.interrupt()
 	if last != "" {
 		c.earlier = append(c.earlier, last)
 	}
 	if m.TurnComplete {
 		text := strings.Join(c.earlier, " ")
 		c.earlier = nil
-		c.request(&turn{text: text}, now)
+		c.request(&turn{text: text})
 	}
 }

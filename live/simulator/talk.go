@@ -34,7 +34,7 @@ type turn struct {
 }
 
 // request makes the model answer. Called with mu held.
-func (c *conn) request(t *turn, now time.Time) {
+func (c *conn) request(t *turn) {
 	if c.turn != nil {
 		c.next = t // the newest, when several wait
 		return
@@ -134,7 +134,9 @@ func (c *conn) piece(now time.Time) {
 	t.audio = t.audio[len(pcm):]
 	d := lasting(len(pcm))
 	c.server.count(func(s *Stats) { s.AudioOut += d })
-	c.history.usage.responseAudio += audioTokens(d)
+	// Rounded up once for the whole answer, not for each piece of it.
+	sent := t.total - len(t.audio)
+	c.history.usage.responseAudio += audioTokens(lasting(sent)) - audioTokens(lasting(sent-len(pcm)))
 
 	content := object{}
 	if c.setup.OutputAudioTranscription != nil {
@@ -252,7 +254,7 @@ func (c *conn) finish(tell bool, now time.Time) {
 	}
 	if next := c.next; next != nil {
 		c.next = nil
-		c.request(next, now)
+		c.request(next)
 	}
 }
 
@@ -260,7 +262,7 @@ func (c *conn) finish(tell bool, now time.Time) {
 const afterInterruption = 140 * time.Millisecond
 
 // interrupt cuts the answer in progress short. Called with mu held.
-func (c *conn) interrupt(now time.Time) {
+func (c *conn) interrupt() {
 	t := c.turn
 	c.next = nil
 	if t == nil || c.pendingEnd() {

@@ -97,7 +97,7 @@ func (c *conn) blocked() bool {
 }
 
 // toolAnswers takes the client's answers. Called with mu held.
-func (c *conn) toolAnswers(responses []functionResponse, now time.Time) *refusal {
+func (c *conn) toolAnswers(responses []functionResponse) *refusal {
 	for _, r := range responses {
 		if r.ID == "" && c.who.backend == backendGemini {
 			return invalid(reasonArgument)
@@ -115,14 +115,14 @@ func (c *conn) toolAnswers(responses []functionResponse, now time.Time) *refusal
 		switch {
 		case open.blocking:
 			if !c.openBlocking() { // the turn goes on where it waited
-				c.resumeTurn(t, now)
+				c.resumeTurn(t)
 			}
 		case r.Scheduling == "SILENT":
 		case strings.HasPrefix(r.Scheduling, "INTERRUPT"):
-			c.interrupt(now)
-			c.request(t, now)
+			c.interrupt()
+			c.request(t)
 		default: // WHEN_IDLE
-			c.request(t, now)
+			c.request(t)
 		}
 	}
 	return nil
@@ -138,9 +138,9 @@ func (c *conn) openBlocking() bool {
 }
 
 // resumeTurn lets the answer that waited for a tool go on.
-func (c *conn) resumeTurn(t *turn, now time.Time) {
+func (c *conn) resumeTurn(t *turn) {
 	if c.turn == nil { // it was given up meanwhile
-		c.request(t, now)
+		c.request(t)
 		return
 	}
 	c.turn = t
