@@ -66,7 +66,7 @@ func meet(t *testing.T, s *server) *neighbour {
 
 // turn says something and hears all of the answer. It does not wait for the answer to be played: speaking again
 // interrupts it, which is the neighbour's own doing.
-func (n *neighbour) turn() {
+func (n *neighbour) turn(t *testing.T) {
 	t.Helper()
 	_ = n.c.Conn.SetDeadline(time.Now().Add(handlers.Patience))
 	n.n++
