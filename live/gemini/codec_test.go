@@ -299,6 +299,11 @@ func FuzzScan(f *testing.F) {
 	for _, c := range serverMessages {
 		f.Add([]byte(c.json))
 	}
+	for _, name := range []string{"simulator-gemini", "simulator-vertex"} {
+		for _, text := range readVectors(f, name) {
+			f.Add([]byte(text))
+		}
+	}
 	f.Fuzz(compare)
 }
 
