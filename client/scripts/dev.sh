@@ -54,7 +54,7 @@ worklets() {
 
 start
 worklets
-(cd client && NEXT_PUBLIC_STONEPOT_URL=http://localhost:$port exec node_modules/.bin/next dev -p "$web") &
+(cd client && NEXT_TELEMETRY_DISABLED=1 NEXT_PUBLIC_STONEPOT_URL=http://localhost:$port exec node_modules/.bin/next dev -H localhost -p "$web") &
 next=$!
 trap end EXIT INT TERM
 echo "== the page: http://localhost:$web   the server: http://localhost:$port"
