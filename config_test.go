@@ -250,6 +250,17 @@ func TestConfig_aModelOfTheDayIsAddedToTheTable(t *testing.T) {
 	}
 }
 
+func TestConfig_everyKeyHasAVariableOfItsOwn(t *testing.T) {
+	taken := map[string]string{}
+	for _, key := range allKeys() {
+		name := variableOf(key)
+		if other, ok := taken[name]; ok {
+			t.Errorf("%s would set both %s and %s", name, key, other)
+		}
+		taken[name] = key
+	}
+}
+
 func TestConfig_notesVariablesThatSetNothing(t *testing.T) {
 	got := notes([]string{"STONEPOT_LIVE_MAX_SESSION=4", "STONEPOT_LIVE_MAX_SESSIONS=4", "STONEPOT_PORT_8080_TCP=tcp://10.0.0.1:8080", "HOME=/", "STONEPOT_CONFIG=x"})
 	want := []string{"the variable STONEPOT_LIVE_MAX_SESSION sets nothing: did you mean STONEPOT_LIVE_MAX_SESSIONS?"}
