@@ -26,7 +26,7 @@ start() {
 	fi
 	stop
 	mv bin/stonepot-dev.next bin/stonepot-dev
-	PORT=$port STONEPOT_CORS_WEBSOCKET_ORIGINS=http://localhost:$web bin/stonepot-dev &
+	PORT=$port STONEPOT_SERVER_HOST=localhost STONEPOT_CORS_WEBSOCKET_ORIGINS=http://localhost:$web bin/stonepot-dev &
 	server=$!
 }
 
