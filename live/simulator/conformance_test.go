@@ -164,10 +164,13 @@ func (h *transcript) take(m *genai.LiveServerMessage) {
 func turnOver(m *genai.LiveServerMessage) bool {
 	return m.ServerContent != nil && m.ServerContent.TurnComplete
 }
+
 func firstAudio(m *genai.LiveServerMessage) bool {
 	return m.ServerContent != nil && m.ServerContent.ModelTurn != nil
 }
+
 func calling(m *genai.LiveServerMessage) bool { return m.ToolCall != nil }
+
 func handleGiven(m *genai.LiveServerMessage) bool {
 	return m.SessionResumptionUpdate != nil && m.SessionResumptionUpdate.NewHandle != ""
 }
@@ -195,6 +198,9 @@ func TestConformance_aTurn(t *testing.T) {
 			u := h.usage
 			if u == nil || u.PromptTokenCount == 0 || u.ResponseTokenCount == 0 || u.TotalTokenCount != u.PromptTokenCount+u.ResponseTokenCount {
 				t.Fatalf("usage %+v", u)
+			}
+			if int64(u.ResponseTokenCount) != audioTokens(lasting(len(h.pcm))) {
+				t.Errorf("%d tokens for %v of audio", u.ResponseTokenCount, lasting(len(h.pcm)))
 			}
 			if d := u.ResponseTokensDetails; len(d) != 1 || d[0].Modality != genai.MediaModalityAudio || d[0].TokenCount != u.ResponseTokenCount {
 				t.Errorf("%+v", d)

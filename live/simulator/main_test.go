@@ -3,6 +3,7 @@ package simulator
 import (
 	"context"
 	"encoding/binary"
+	"flag"
 	"io"
 	"log"
 	"log/slog"
@@ -17,6 +18,11 @@ import (
 
 func TestMain(m *testing.M) {
 	log.SetOutput(io.Discard) // vertexai says with every client that it is deprecated
+	// Parallel tests wait for answers to be played, not for the processor.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
 	goleak.VerifyTestMain(m,
 		// The cleaner of a fasthttp server that was shut down sleeps up to ten seconds before it looks and ends.
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
@@ -25,7 +31,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience is how long a test waits for what must come. Nothing is asserted about how soon it comes.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // quickConfig is the default with every delay as short as it gets.
 func quickConfig() Config {

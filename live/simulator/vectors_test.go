@@ -207,12 +207,12 @@ func compareVector(t *testing.T, name, source string, frames []string, same func
 		if err := enc.Encode(now); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil { //nolint:gosec // a test's data, for everyone to read
+		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	raw, err := os.ReadFile(path) //nolint:gosec // a file of this repository
+	raw, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}

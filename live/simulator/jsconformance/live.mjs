@@ -3,7 +3,7 @@
 import { GoogleGenAI, Modality } from "@google/genai";
 
 export const model = "gemini-3.8-live";
-const patienceMs = 20_000;
+const patienceMs = 60_000;
 
 function baseUrl() {
   const url = process.env.STONEPOT_SIMULATOR_URL;
