@@ -21,6 +21,7 @@ type conn struct {
 	who    credentials
 	serial uint64
 	rng    *rand.Rand // guarded by mu
+	ids    *rand.Rand // the same, for what comes at times that differ from run to run: names, late pongs
 	ws     *websocket.Conn
 	socket atomic.Pointer[websocket.Conn] // ws, for those who drop the connection
 	gone   chan struct{}                  // closed when the connection is over
@@ -71,6 +72,7 @@ func (c *conn) serve(ws *websocket.Conn) {
 	c.ws = ws
 	c.socket.Store(ws)
 	c.rng = rand.New(rand.NewPCG(c.cfg.Seed, c.serial)) // repeatable, not secret
+	c.ids = rand.New(rand.NewPCG(c.cfg.Seed, ^c.serial))
 	for _, f := range c.cfg.Faults {
 		if f.Probability == 0 || c.rng.Float64() < f.Probability {
 			c.faults = append(c.faults, f)
@@ -346,7 +348,7 @@ func (c *conn) offerHandle(now time.Time) {
 		return
 	}
 	c.issued++
-	handle := fmt.Sprintf("simulated-%d-%d-%016x", c.serial, c.issued, c.rng.Uint64())
+	handle := fmt.Sprintf("simulated-%d-%d-%016x", c.serial, c.issued, c.ids.Uint64())
 	if c.fault(FaultDeadHandles) == nil {
 		c.server.handles.put(handle, &snapshot{
 			conn: c, owner: c.who, model: c.model, made: now, history: c.history.clone(), samples: c.samples, index: c.index,
@@ -523,7 +525,7 @@ func (c *conn) ping(data string) error {
 		c.pongs++
 		delay := f.After
 		if delay == 0 {
-			delay = 8*time.Second + time.Duration(c.rng.Int64N(int64(22*time.Second)))
+			delay = 8*time.Second + time.Duration(c.ids.Int64N(int64(22*time.Second)))
 		}
 		c.after(delay, "pong", func(time.Time) { c.pongs--; pong() })
 		c.signal()

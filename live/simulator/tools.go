@@ -24,7 +24,7 @@ func (c *conn) callTool(t *turn, now time.Time) bool {
 	if !ok || len(c.calls) >= maxCalls {
 		return false
 	}
-	id := fmt.Sprintf("function-call-%d-%d", c.serial, c.rng.Uint32())
+	id := fmt.Sprintf("function-call-%d-%d", c.serial, c.ids.Uint32())
 	if c.calls == nil {
 		c.calls = make(map[string]*call)
 	}
