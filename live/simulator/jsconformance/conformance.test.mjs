@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Behavior, Type } from "@google/genai";
-import { calling, connect, firstAudio, handleGiven, silence, tone, turnOver, voiceConfig } from "./live.mjs";
+import { calling, client, connect, firstAudio, handleGiven, model, silence, tone, turnOver, voiceConfig } from "./live.mjs";
 
 const weather = {
   functionDeclarations: [
@@ -33,6 +33,24 @@ for (const backend of ["gemini", "vertex"]) {
       assert.deepEqual(h.usage.responseTokensDetails, [{ modality: "AUDIO", tokenCount: h.usage.responseTokenCount }]);
       assert.ok((await c.until(handleGiven)).handle);
       await c.end();
+    });
+
+    it("writes, and is answered over REST in pieces", async () => {
+      const contents = [
+        { role: "user", parts: [{ text: "I am Ada." }] },
+        { role: "model", parts: [{ text: "Noted." }] },
+        { role: "user", parts: [{ text: "good morning" }] },
+      ];
+      const pieces = [];
+      let last;
+      for await (const piece of await client(backend).models.generateContentStream({ model, contents })) {
+        pieces.push(piece.text);
+        last = piece;
+      }
+      assert.ok(pieces.length > 3, `${pieces.length} pieces`);
+      assert.match(pieces.join(""), /^Simulated answer: you wrote 2 words: “good morning”\. Before that there were 2 turns\./);
+      assert.equal(last.candidates[0].finishReason, "STOP");
+      assert.equal(last.usageMetadata.totalTokenCount, last.usageMetadata.promptTokenCount + last.usageMetadata.candidatesTokenCount);
     });
 
     it("interrupts", async () => {
