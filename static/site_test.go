@@ -165,14 +165,14 @@ func (s *server) do(method, target string, headers ...string) answer {
 		s.t.Fatal(err)
 	}
 	defer conn.Close() //nolint:errcheck // the answer has been read
-	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err = conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		s.t.Fatal(err)
 	}
 	request := method + " " + target + " HTTP/1.1\r\nHost: stonepot.test\r\nConnection: close\r\n"
 	for _, h := range headers {
 		request += h + "\r\n"
 	}
-	if _, err := io.WriteString(conn, request+"\r\n"); err != nil {
+	if _, err = io.WriteString(conn, request+"\r\n"); err != nil {
 		s.t.Fatal(err)
 	}
 	response, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
