@@ -30,7 +30,13 @@ try {
       await start(page);
       await until(page, "loud speech of the person", (f) => f.status === "listening" && f.levelMicrophone > 0.05);
       await shoot(page, "2-listening");
-      await until(page, "a loud answer", (f) => f.status === "speaking" && f.levelSpeech > 0.05, 30_000);
+      // The second answer: there is something to read by then. `make screenshots` shows this picture in the README.
+      await until(
+        page,
+        "a loud second answer",
+        (f) => f.status === "speaking" && f.levelSpeech > 0.05 && f.captions.length === 4 && (f.captions[3]?.text.length ?? 0) > 30,
+        40_000,
+      );
       await shoot(page, "3-speaking");
       await until(page, "an interruption", (f) => f.status === "interrupted", 30_000);
       await shoot(page, "4-interrupted");

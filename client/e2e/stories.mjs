@@ -5,8 +5,11 @@ import { facts, press, until, write } from "./page.mjs";
 /** Softer than this is no speech. */
 const audible = 0.01;
 
-/** The speaker is silent within this time of an interruption; the page publishes its level ten times a second. */
-const silentWithinMs = 400;
+/**
+ * The speaker is silent within this time of an interruption. It is far less than what is left of the answers here, and long
+ * enough for a busy machine; that silence falls within 30 ms is held by the unit tests of the player.
+ */
+const silentWithinMs = 1000;
 
 /** @param {import("./page.mjs").Facts} f */
 const speaks = (f) => f.status === "speaking" && f.levelSpeech > audible;
@@ -50,7 +53,7 @@ export async function answered(page) {
  */
 export async function interruptedByVoice(page) {
   await until(page, "an answer that sounds", speaks);
-  await until(page, "the answer to be interrupted by voice", (f) => f.status === "interrupted");
+  await until(page, "the answer to be interrupted by voice", (f) => f.captions.some((c) => c.interrupted));
   await silence(page);
   const { captions } = await until(page, "a caption of what the person said then", (f) => f.captions.length >= 3);
   assert.deepEqual(
@@ -71,7 +74,7 @@ export async function interruptedByHand(page, interrupt) {
   await until(page, "the typed words to be shown", (f) => f.captions.some((c) => c.who === "person" && c.text.includes("stone bridge")));
   await until(page, "an answer that sounds", speaks);
   await interrupt();
-  await until(page, "the interruption to be shown", (f) => f.status === "interrupted" || f.status === "listening", 1000);
+  await until(page, "the interruption to be shown", (f) => f.status === "interrupted");
   await silence(page);
   // Whatever of that answer was still on its way is dropped: nothing more sounds.
   await new Promise((done) => setTimeout(done, 200));

@@ -19,6 +19,9 @@ export interface AudioEvents {
   suspended(suspended: boolean): void;
 }
 
+/** How long sound may take to begin to flow before the person is told that it is held back. */
+const patienceMs = 1500;
+
 /** How long a context outlives its call, so that the last fade is heard. */
 const fadeOutMs = 100;
 
@@ -39,10 +42,13 @@ export function openAudio(events: AudioEvents): Audio {
     // A refusal shows as the state `suspended`, which is watched below.
     context.resume().catch(() => undefined);
   };
-  context.onstatechange = () => {
+  const watch = (): void => {
     if (context.state !== "closed") events.suspended(context.state !== "running");
   };
+  context.onstatechange = watch;
   resume();
+  // A context that never starts changes no state.
+  const timer = setTimeout(watch, patienceMs);
   const speaker = openSpeaker(context, events.report, events.failed);
   return {
     speaker,
@@ -50,6 +56,7 @@ export function openAudio(events: AudioEvents): Audio {
     resume,
     close() {
       context.onstatechange = null;
+      clearTimeout(timer);
       speaker.clear();
       setTimeout(() => {
         speaker.close();

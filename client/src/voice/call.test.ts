@@ -405,6 +405,16 @@ describe("interrupting", () => {
     expect(s.status()).toBe("listening");
   });
 
+  it("does not mark an answer that was heard to its end", async () => {
+    const s = await speaking();
+    s.socket.text({ type: "generation_complete" });
+    s.world.speaker!.playAll();
+    expect(s.status()).toBe("listening");
+    s.socket.text({ type: "interrupted" });
+    expect(s.status()).toBe("listening");
+    expect(s.call.getSnapshot().captions.at(-1)).toMatchObject({ who: "model", closed: true, interrupted: false });
+  });
+
   it("ignores reports from before the silence", async () => {
     const s = await speaking();
     s.call.interrupt();

@@ -455,7 +455,8 @@ export class Call {
           run.discarding = false;
           return;
         }
-        this.caption(captions.cutShort(this.captions));
+        // Models hold a turn open for as long as they believe that it is being played; here it may be over.
+        this.caption(captions.cutShort(this.captions, run.complete && run.pushed === run.heardBefore));
         return this.dispatch("interrupted");
       case "generation_complete":
         return this.speechComplete(run);

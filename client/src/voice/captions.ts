@@ -60,14 +60,15 @@ export function said(c: Captions, text: string): Captions {
 /**
  * The model was cut short: its caption is closed and says so. The question before it is closed too (not every upstream
  * tells which piece is the last); what the person said during the answer stays open, as the beginning of the next turn.
+ * An answer of which every word was heard is closed like any other, whatever the upstream thinks of it.
  */
-export function cutShort(c: Captions): Captions {
+export function cutShort(c: Captions, heardWhole = false): Captions {
   if (c.list.every((x) => x.closed)) return { ...c, personInTurn: false };
   const open = lastIndex(c, (x) => x.who === "model" && !x.closed);
   const last = open < 0 ? c.list.length - 1 : open;
   return {
     ...c,
-    list: c.list.map((x, i) => (x.closed || i > last ? x : { ...x, closed: true, interrupted: x.who === "model" })),
+    list: c.list.map((x, i) => (x.closed || i > last ? x : { ...x, closed: true, interrupted: x.who === "model" && !heardWhole })),
     personInTurn: c.list.slice(last + 1).some((x) => x.who === "person"),
   };
 }

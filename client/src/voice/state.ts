@@ -118,8 +118,8 @@ export const edges: Record<Status, Partial<Record<Event, Edge>>> = {
     turnRestarted: ["thinking", "clearPlayback"],
     ...leave,
   },
+  // Shown for a moment even to somebody who goes on to speak: it is what their voice has done.
   interrupted: {
-    speechStarted: ["listening"],
     speechEnded: ["thinking"],
     textSent: ["thinking"],
     playbackStarted: ["speaking"],
