@@ -5,5 +5,7 @@ export default defineConfig({
     include: ["src/**/*.test.ts"],
     environment: "node",
     restoreMocks: true,
+    // Minutes of sound are computed; on a busy machine that takes its time.
+    testTimeout: 60_000,
   },
 });
