@@ -65,7 +65,7 @@ func New(cfg Config, log *slog.Logger) (*Site, error) {
 		if !site.built {
 			return nil, fmt.Errorf("static.dir %s has no index.html: name the directory that holds the built front end", cfg.Dir)
 		}
-		log.Info("static: serving a directory", "dir", cfg.Dir, "paths", len(site.routes), "took", time.Since(started))
+		log.Info("static: serving a directory", "dir", cfg.Dir, "paths", len(site.routes), "tookMs", time.Since(started).Milliseconds())
 		return site, nil
 	}
 
@@ -81,7 +81,7 @@ func New(cfg Config, log *slog.Logger) (*Site, error) {
 		log.Warn("static: this binary holds no page: run `make client` and build it again, or set static.dir")
 		return site, nil
 	}
-	log.Info("static: serving the embedded page", "paths", len(site.routes), "took", time.Since(started))
+	log.Info("static: serving the embedded page", "paths", len(site.routes), "tookMs", time.Since(started).Milliseconds())
 	return site, nil
 }
 
