@@ -27,7 +27,7 @@ func simulated(t *testing.T) (*simulator.Server, func(o *options)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := sim.Listen("127.0.0.1:0"); err != nil {
+	if err = sim.Listen("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
 	account := gemini.DefaultGeminiConfig()

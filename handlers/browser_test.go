@@ -75,7 +75,7 @@ func TestBrowser_readsMessagesHoweverTheyAreCut(t *testing.T) {
 	c.Text("one")
 	c.Write(Masked(OpBinary, []byte("tw"))) // a fragment
 	c.Write(Masked(Fin|OpPing, []byte("are you there?")))
-	c.Write(Masked(Fin|0, []byte("o")))
+	c.Write(Masked(Fin, []byte("o")))
 	for _, b := range Masked(Fin|OpText, []byte("byte by byte")) {
 		c.Write([]byte{b})
 	}
@@ -87,8 +87,12 @@ func TestBrowser_readsMessagesHoweverTheyAreCut(t *testing.T) {
 		t.Errorf("the pong holds %q", p)
 	}
 	for _, want := range []live.Frame{
-		{Data: []byte("one")}, {Binary: true, Data: []byte("two")}, {Data: []byte("byte by byte")},
-		{Data: []byte(long)}, {Data: []byte("two at")}, {Data: []byte("once")},
+		{Data: []byte("one")},
+		{Binary: true, Data: []byte("two")},
+		{Data: []byte("byte by byte")},
+		{Data: []byte(long)},
+		{Data: []byte("two at")},
+		{Data: []byte("once")},
 	} {
 		if f := <-got; f.Binary != want.Binary || !bytes.Equal(f.Data, want.Data) {
 			t.Fatalf("got %v %.40q, want %v %.40q", f.Binary, f.Data, want.Binary, want.Data)

@@ -14,7 +14,7 @@ const canTry = true
 // and call it again. It is prepared once per connection: a closure per write would be an allocation per audio frame.
 func (b *fiberBrowser) tryOnce(fd uintptr) bool {
 	for {
-		n, err := syscall.Write(int(fd), b.tryBytes) //nolint:gosec // a file descriptor fits an int
+		n, err := syscall.Write(int(fd), b.tryBytes)
 		switch {
 		case err == nil:
 			b.tryTaken = n

@@ -132,7 +132,7 @@ func (a *API) prepareChat(body chatBody) (*talk, error) {
 		r.History[i] = live.HistoryTurn(turn)
 	}
 	if r.MaxOutputTokens == 0 {
-		r.MaxOutputTokens = int32(a.chat.MaxOutputTokens) //nolint:gosec // Validate bounds it
+		r.MaxOutputTokens = int32(a.chat.MaxOutputTokens)
 	}
 	if body.Model != nil && *body.Model != r.Model {
 		if !slices.Contains(cfg.Live.ClientMaySet, "model") {

@@ -72,7 +72,7 @@ func DialRaw(t testing.TB, addr, request string) *RawClient {
 	t.Cleanup(func() { _ = conn.Close() })
 	c := &RawClient{Conn: conn, t: t, br: bufio.NewReader(conn)}
 	_ = conn.SetDeadline(time.Now().Add(Patience))
-	if _, err := io.WriteString(conn, request); err != nil {
+	if _, err = io.WriteString(conn, request); err != nil {
 		t.Fatal(err)
 	}
 	response, err := http.ReadResponse(c.br, nil)
@@ -132,7 +132,7 @@ func (c *RawClient) Binary(p []byte) { c.Write(Masked(Fin|OpBinary, p)) }
 // Frame reads one frame as it comes.
 func (c *RawClient) Frame() (head byte, payload []byte, err error) {
 	var h [2]byte
-	if _, err := io.ReadFull(c.br, h[:]); err != nil {
+	if _, err = io.ReadFull(c.br, h[:]); err != nil {
 		return 0, nil, err
 	}
 	if h[1]&0x80 != 0 {

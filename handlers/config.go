@@ -181,9 +181,12 @@ func (c ChatConfig) Validate() error {
 
 // validModelID keeps out what would change the URL that a model's name becomes part of.
 func validModelID(id string) bool {
-	return id != "" && len(id) <= 128 && !strings.ContainsFunc(id, func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-._@", r))
-	}) && !strings.Contains(id, "..")
+	return id != "" && len(id) <= 128 && madeOf(id, "-._@") && !strings.Contains(id, "..")
+}
+
+// madeOf reports whether s holds nothing but ASCII letters, digits and the others.
+func madeOf(s, others string) bool {
+	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"+others) == ""
 }
 
 // validOrigin reports whether o is scheme://host[:port] and no more, the host with at most a leading wildcard label.

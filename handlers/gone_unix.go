@@ -52,7 +52,7 @@ func watchGone(parent context.Context, conn net.Conn) (ctx context.Context, stop
 func closedByPeer(raw syscall.RawConn) (gone bool) {
 	var one [1]byte
 	err := raw.Control(func(fd uintptr) {
-		n, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK) //nolint:gosec // a file descriptor fits an int
+		n, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK)
 		waiting := errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EINTR)
 		gone = n <= 0 && !waiting
 	})

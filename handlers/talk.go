@@ -85,7 +85,7 @@ func (t *talk) ask() {
 // finish ends asking if it goes on, waits for it, and makes room for the next chat.
 func (t *talk) finish(p *problem) {
 	t.cancel()
-	for range t.pieces { //nolint:revive // drained: ask closes it
+	for range t.pieces { // until ask closes it
 	}
 	t.watch()
 	<-t.api.chatSlots
