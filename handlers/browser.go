@@ -212,99 +212,6 @@ func (b *fiberBrowser) setWriteDeadline(t time.Time) error {
 	return b.socket.SetWriteDeadline(t)
 }
 
-// flush writes control frames that wait, unless somebody is writing: then that one will.
-func (b *fiberBrowser) flush() {
-	for b.waiting.Load() && b.io.TryLock() {
-		left := b.pending > 0
-		if !left {
-			// A failed write shows at the next message or read; a control frame has nobody to tell.
-			err := b.writeControl(b.raw == nil)
-			left = err != nil || len(b.tail) > 0
-		}
-		b.io.Unlock()
-		if left {
-			return // whoever finishes the message, or writes the next, takes it along
-		}
-	}
-}
-
-// writeControl writes the control frames that wait. It is called with io held, between two messages. Without wait
-// it may leave the rest of one in tail.
-func (b *fiberBrowser) writeControl(wait bool) error {
-	for {
-		if len(b.tail) == 0 && !b.nextControl() {
-			return nil
-		}
-		write := b.tryWrite
-		if wait {
-			write = b.waitWrite
-		}
-		n, err := write(b.tail)
-		b.tail = b.tail[n:]
-		if err != nil || len(b.tail) > 0 {
-			return err
-		}
-		b.mu.Lock()
-		sent := !b.goodbyeBy.IsZero() && !b.goodbyeOpen
-		b.mu.Unlock()
-		if sent {
-			b.closeSent.Store(true)
-		}
-	}
-}
-
-// nextControl puts the next control frame that waits into tail. It is called with io held.
-func (b *fiberBrowser) nextControl() bool {
-	if !b.waiting.Load() {
-		return false
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	switch {
-	case b.closeSent.Load():
-		b.pongLen = -1 // nothing follows a close frame (RFC 6455 §5.5.1)
-	case b.pongLen >= 0:
-		b.tail = frame.Append(b.tailBuf[:0], frame.Pong, b.pong[:b.pongLen])
-		b.pongLen = -1
-		return true
-	case b.goodbyeOpen:
-		b.tail = frame.Append(b.tailBuf[:0], frame.Close, b.goodbye)
-		b.goodbyeOpen = false
-		return true
-	}
-	b.waiting.Store(false)
-	return false
-}
-
-// queuePong answers a ping; of several that wait only the newest is answered (RFC 6455 §5.5.3 allows that).
-func (b *fiberBrowser) queuePong(payload []byte) {
-	b.mu.Lock()
-	if b.goodbyeBy.IsZero() {
-		b.pongLen = copy(b.pong[:], payload)
-		b.waiting.Store(true)
-	}
-	b.mu.Unlock()
-	b.flush()
-}
-
-// queueGoodbye makes payload the last frame. It reports whether it is the first goodbye of this connection. From now
-// on reads and writes have little time left.
-func (b *fiberBrowser) queueGoodbye(payload []byte) bool {
-	b.mu.Lock()
-	first := b.goodbyeBy.IsZero()
-	if first {
-		b.goodbye, b.goodbyeOpen = payload, true
-		b.goodbyeBy = time.Now().Add(goodbyeWait)
-		b.closing.Store(true)
-		b.waiting.Store(true)
-		// Bounds a write that is under way too; a socket that cannot take a deadline is one that was dropped.
-		_ = b.socket.SetWriteDeadline(b.goodbyeBy)
-	}
-	b.mu.Unlock()
-	b.flush()
-	return first
-}
-
 // Abort implements live.Browser. Unless a close frame is on its way the connection is reset: what lies in the send
 // buffer is for someone who does not take it, and the kernel would keep it, and try to deliver it, for minutes.
 func (b *fiberBrowser) Abort() {
@@ -365,15 +272,6 @@ func (b *fiberBrowser) linger() {
 	}
 	_ = b.socket.SetReadDeadline(b.deadline())
 	_, _ = io.Copy(io.Discard, b.conn)
-}
-
-// finishGoodbye writes the close frame, waiting for the socket, if the stream is between two messages.
-func (b *fiberBrowser) finishGoodbye() {
-	b.io.Lock()
-	defer b.io.Unlock()
-	if b.pending == 0 && !b.broken {
-		_ = b.writeControl(true) // closeSent says whether it worked
-	}
 }
 
 // browserSource is what the frame reader reads: conn, which gives fasthttp's buffered bytes first. It gives all of
