@@ -118,10 +118,10 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 	done
 
 .PHONY: image
-image: ## the container image stonepot:latest, with docker, podman or buildah
+image: ## the container image stonepot:latest, with docker, podman or buildah (whose own format has no HEALTHCHECK)
 	@for engine in docker podman buildah; do \
 		if command -v $$engine >/dev/null; then \
-			exec $$engine build --build-arg VERSION=$(VERSION) -t stonepot:latest .; \
+			exec env BUILDAH_FORMAT=docker $$engine build --build-arg VERSION=$(VERSION) -t stonepot:latest .; \
 		fi; \
 	done; \
 	echo "docker, podman or buildah is needed to build the image" >&2; exit 1

@@ -218,7 +218,7 @@ func (s *server) Run(ctx context.Context) error {
 // log: it is no failure of the process.
 func (s *server) shutdown() {
 	grace := s.started.Server.ShutdownGrace
-	s.log.Info("stonepot ends", "sessions", s.gateway.Stats().Active, "grace", grace)
+	s.log.Info("stonepot ends", "sessions", s.gateway.Stats().Active, "graceMs", grace.Milliseconds())
 	end, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	sessions, cancelSessions := context.WithTimeout(end, max(grace-time.Second, grace/2))

@@ -52,7 +52,7 @@ func (s *Session) event(e *Event) {
 		}
 		s.out.controlEvent(e)
 	case EventGoAway:
-		s.log.Info("the upstream will close the connection", "timeLeft", e.TimeLeft)
+		s.log.Info("the upstream will close the connection", "timeLeftMs", milliseconds(e.TimeLeft))
 		s.out.notice(ExpiringNotice{milliseconds(e.TimeLeft)})
 	case EventNone, EventReady, EventResumption, EventWaiting:
 		// Nothing that a browser is told.
