@@ -36,7 +36,10 @@ type turn struct {
 // request makes the model answer. Called with mu held.
 func (c *conn) request(t *turn) {
 	if c.turn != nil {
-		c.next = t // the newest, when several wait
+		if c.next != nil && c.next.pcm == nil && t.pcm == nil { // texts that wait are one question
+			t.text = c.next.text + " " + t.text
+		}
+		c.next = t // of what cannot be joined, the newest
 		return
 	}
 	c.turn = t
@@ -209,7 +212,7 @@ func (c *conn) textPiece(now time.Time) {
 	t.words = t.words[n:]
 	t.said.WriteString(text)
 	c.history.usage.responseText += wordTokens(text)
-	c.send(object{"serverContent": object{"modelTurn": object{"parts": []object{{"text": text}}}}})
+	c.send(object{"serverContent": object{"modelTurn": object{"parts": []object{{"text": text}}, "role": "model"}}})
 	if first {
 		c.strikeTurn(now)
 	}

@@ -22,7 +22,7 @@ func pretty(m object) []byte {
 const (
 	audioHead = "{\n  \"serverContent\": {\n    \"modelTurn\": {\n      \"parts\": [\n        {\n          \"inlineData\": {\n" +
 		"            \"mimeType\": \"audio/pcm;rate=24000\",\n            \"data\": \""
-	audioTail = "\"\n          }\n        }\n      ]\n    }\n  }\n}\n"
+	audioTail = "\"\n          }\n        }\n      ],\n      \"role\": \"model\"\n    }\n  }\n}\n"
 )
 
 // audioMessage is a serverContent with nothing but audio. It is built by hand because it is most of what is sent.
@@ -38,7 +38,7 @@ func audioPart(pcm []byte) object {
 	return object{"parts": []object{{"inlineData": object{
 		"mimeType": "audio/pcm;rate=24000",
 		"data":     base64.StdEncoding.EncodeToString(pcm),
-	}}}}
+	}}}, "role": "model"}
 }
 
 // seconds writes a duration as the service does: "50s", "0.440s".
