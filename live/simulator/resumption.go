@@ -70,10 +70,3 @@ func (h *handles) get(handle string) *snapshot {
 	}
 	return s
 }
-
-// drop makes a handle unknown.
-func (h *handles) drop(handle string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.known, handle)
-}

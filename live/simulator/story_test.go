@@ -3,7 +3,6 @@ package simulator
 import (
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"math"
 	"slices"
@@ -166,22 +165,6 @@ func captions(all []heard) (in, out string) {
 		}
 	}
 	return in, out
-}
-
-// closed takes messages until the connection ends, and returns the close.
-func (p *peer) closed() (int, string) {
-	p.t.Helper()
-	_ = p.ws.SetReadDeadline(time.Now().Add(20 * time.Second))
-	for {
-		_, _, err := p.ws.ReadMessage()
-		var goodbye *websocket.CloseError
-		if errors.As(err, &goodbye) {
-			return goodbye.Code, goodbye.Text
-		}
-		if err != nil {
-			return 1006, err.Error()
-		}
-	}
 }
 
 func TestSimulator_playsThePersonsOwnWordsBack(t *testing.T) {
