@@ -38,6 +38,7 @@ type Config struct {
 	Chat          handlers.ChatConfig   `mapstructure:"chat"`
 	Models        []live.Model          `mapstructure:"models"`
 	Assistants    []live.Assistant      `mapstructure:"assistants"`
+	Resume        live.Resumption       `mapstructure:"resume"`
 	Tools         live.Tools            `mapstructure:"tools"`
 	Observability Observability         `mapstructure:"observability"`
 }
@@ -74,6 +75,7 @@ func defaultConfig() Config {
 		Chat:          handlers.DefaultChatConfig(),
 		Models:        core.Models,
 		Assistants:    core.Assistants,
+		Resume:        core.Resume,
 		Tools:         core.Tools,
 		Observability: Observability{LogLevel: "info", LogFormat: "auto"},
 	}
@@ -82,7 +84,7 @@ func defaultConfig() Config {
 // core is the part of the session core. It is what a change of the file brings into effect without a restart.
 func (c Config) core() live.Config {
 	return live.Config{
-		Limits: c.Limits, Audio: c.Audio, Live: c.Live.Settings, Tools: c.Tools, Models: c.Models, Assistants: c.Assistants,
+		Limits: c.Limits, Audio: c.Audio, Live: c.Live.Settings, Resume: c.Resume, Tools: c.Tools, Models: c.Models, Assistants: c.Assistants,
 	}
 }
 

@@ -256,7 +256,7 @@ func (s *server) closeAll() {
 }
 
 // hot are the sections and keys that hold for new sessions as soon as the file says so.
-var hot = []string{"limits", "audio", "live", "tools", "models", "assistants", "observability.log_level"}
+var hot = []string{"limits", "audio", "live", "resume", "tools", "models", "assistants", "observability.log_level"}
 
 // isHot says whether a change of a key needs no restart.
 func isHot(key string) bool {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/stonepot/stonepot/handlers"
 	"github.com/stonepot/stonepot/live"
-	"github.com/stonepot/stonepot/live/gemini"
 	"github.com/stonepot/stonepot/live/simulator"
 )
 
@@ -23,27 +22,7 @@ func simulated(t *testing.T) (*simulator.Server, func(o *options)) {
 	cfg := simulator.DefaultConfig()
 	cfg.SetupDelay, cfg.SetupJitter, cfg.RefusalDelay, cfg.ThinkingDelay, cfg.ThinkingExtra = 0, 0, 0, 0, 0
 	cfg.Pace = 1000
-	sim, err := simulator.New(cfg, handlers.Quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err = sim.Listen("127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	account := gemini.DefaultGeminiConfig()
-	account.BaseURL, account.APIKeys = sim.URL(), []string{"a-key-for-the-simulator"}
-	dialer, err := gemini.NewGemini(account, gemini.DefaultDialConfig(), handlers.Quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := dialer.Close(); err != nil {
-			t.Errorf("dialer: %v", err)
-		}
-		if err := sim.Close(); err != nil {
-			t.Errorf("simulator: %v", err)
-		}
-	})
+	sim, dialer := simulatorOf(t, cfg)
 	return sim, func(o *options) {
 		o.backends = []live.Backend{{Name: live.BackendGemini, Workflow: "gemini-live", Dialer: dialer, Simulated: true}}
 		o.live.Audio.PlaybackLead = 24 * time.Hour // nobody listens in real time here

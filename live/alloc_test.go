@@ -45,6 +45,9 @@ func TestSession_audioAllocatesNothing(t *testing.T) {
 	up := Command{Kind: CommandAudio, PCM: tone(20, 16000)}
 	short := Command{Kind: CommandAudio, PCM: tone(8, 16000)}
 	down := Event{Kind: EventAudio, PCM: tone(40, 24000)}
+	for range 2 * int(s.config.Resume.ReplayAudio/(20*time.Millisecond)) { // until as much is kept as may be
+		s.command(&up, 1)
+	}
 	for name, step := range map[string]func(){
 		"uplink":              func() { s.throttle(&up); s.command(&up, 1) },
 		"uplink, short frame": func() { s.throttle(&short); s.command(&short, 1) },

@@ -13,6 +13,7 @@ type Config struct {
 	Limits     Limits      `mapstructure:"limits"`
 	Audio      Audio       `mapstructure:"audio"`
 	Live       Settings    `mapstructure:"live"`
+	Resume     Resumption  `mapstructure:"resume"`
 	Tools      Tools       `mapstructure:"tools"`
 	Models     []Model     `mapstructure:"models"`
 	Assistants []Assistant `mapstructure:"assistants"`
@@ -73,6 +74,20 @@ func (d DefaultModels) For(backend string) string {
 	}
 	return d.Gemini
 }
+
+// Resumption says how a conversation outlives its connection to the model.
+type Resumption struct {
+	ReplayAudio time.Duration `mapstructure:"replay_audio"` // speech kept to be given to the next connection
+	Overlap     time.Duration `mapstructure:"overlap"`      // given again from before the handle, where the model does not tell what it holds
+	MidTurn     string        `mapstructure:"mid_turn"`     // what becomes of an answer that its connection's end cut: restart or keep
+	StableAfter time.Duration `mapstructure:"stable_after"` // a connection counts as healthy once it has lived this long
+}
+
+// What becomes of an answer whose connection breaks while it is spoken.
+const (
+	midTurnRestart = "restart" // the person's words are given again, and the model answers anew
+	midTurnKeep    = "keep"    // what was heard of it is all
+)
 
 // Tools bounds the tool calls that are left to the browser.
 type Tools struct {
@@ -143,6 +158,12 @@ func DefaultConfig() Config {
 				"Laomedeia", "Achernar", "Alnilam", "Schedar", "Gacrux", "Pulcherrima", "Achird", "Zubenelgenubi",
 				"Vindemiatrix", "Sadachbia", "Sadaltager", "Sulafat",
 			},
+		},
+		Resume: Resumption{
+			ReplayAudio: 30 * time.Second,
+			Overlap:     500 * time.Millisecond,
+			MidTurn:     midTurnRestart,
+			StableAfter: 5 * time.Second,
 		},
 		Tools:  Tools{Timeout: 30 * time.Second},
 		Models: defaultModels(),
@@ -226,6 +247,10 @@ func (c Config) Validate() error {
 	for _, f := range s.ClientMaySet {
 		check(slices.Contains(ClientFields(), f), "live.client_may_set must list fields of start_session.config (%v), got %q", ClientFields(), f)
 	}
+	between("resume.replay_audio", c.Resume.ReplayAudio, 0, 5*time.Minute)
+	between("resume.overlap", c.Resume.Overlap, 0, 10*time.Second)
+	between("resume.stable_after", c.Resume.StableAfter, 0, 5*time.Minute)
+	errs = append(errs, oneOf("resume.mid_turn", []string{c.Resume.MidTurn}, midTurnRestart, midTurnKeep)...)
 	between("tools.timeout", c.Tools.Timeout, time.Second, 10*time.Minute)
 	errs = append(errs, c.validateModels()...)
 	errs = append(errs, c.validateAssistants()...)

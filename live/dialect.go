@@ -74,6 +74,21 @@ type (
 	ExpiringNotice struct {
 		TimeLeftMs int64 `json:"timeLeftMs"`
 	}
+	// ReconnectingNotice says that the connection to the model is being renewed, and that it takes long.
+	ReconnectingNotice struct {
+		Reason  string `json:"reason"`
+		Attempt int    `json:"attempt"`
+	}
+	// ReconnectedNotice ends what ReconnectingNotice began.
+	ReconnectedNotice struct {
+		GapMs           int64 `json:"gapMs"`
+		ReplayedAudioMs int64 `json:"replayedAudioMs"`
+		LostAudioMs     int64 `json:"lostAudioMs"`
+	}
+	// RestartedNotice says that the answer in progress was lost and will be spoken anew.
+	RestartedNotice struct {
+		Reason string `json:"reason"`
+	}
 	// WarningNotice says that something was not done; nothing ends.
 	WarningNotice struct {
 		Code    string `json:"code"`
@@ -101,16 +116,19 @@ type (
 	}
 )
 
-func (StartedNotice) notice()     {}
-func (ReadyNotice) notice()       {}
-func (InterruptedNotice) notice() {}
-func (TurnNotice) notice()        {}
-func (UsageNotice) notice()       {}
-func (ExpiringNotice) notice()    {}
-func (WarningNotice) notice()     {}
-func (ErrorNotice) notice()       {}
-func (EndedNotice) notice()       {}
-func (PongNotice) notice()        {}
+func (StartedNotice) notice()      {}
+func (ReadyNotice) notice()        {}
+func (InterruptedNotice) notice()  {}
+func (TurnNotice) notice()         {}
+func (UsageNotice) notice()        {}
+func (ExpiringNotice) notice()     {}
+func (ReconnectingNotice) notice() {}
+func (ReconnectedNotice) notice()  {}
+func (RestartedNotice) notice()    {}
+func (WarningNotice) notice()      {}
+func (ErrorNotice) notice()        {}
+func (EndedNotice) notice()        {}
+func (PongNotice) notice()         {}
 
 // AudioFormat is the PCM of both directions.
 type AudioFormat struct {

@@ -51,11 +51,8 @@ func (s *Session) event(e *Event) {
 			s.turns.heard(now)
 		}
 		s.out.controlEvent(e)
-	case EventGoAway:
-		s.log.Info("the upstream will close the connection", "timeLeftMs", milliseconds(e.TimeLeft))
-		s.out.notice(ExpiringNotice{milliseconds(e.TimeLeft)})
-	case EventNone, EventReady, EventResumption, EventWaiting:
-		// Nothing that a browser is told.
+	case EventNone, EventReady, EventGoAway, EventResumption, EventWaiting:
+		// Nothing that a browser is told; follow looks at some of them.
 	}
 }
 
@@ -99,11 +96,11 @@ func (s *Session) turnComplete(e *Event) {
 func (s *Session) countUsage(u Usage) {
 	s.life.mu.Lock()
 	if s.life.plan.setup.Model.Usage == "cumulative" {
-		s.life.usage = u
+		s.life.usageNow = u
 	} else {
-		s.life.usage.Add(u)
+		s.life.usageNow.Add(u)
 	}
-	s.life.usageNew = true
+	s.life.usageUntold = true
 	s.life.mu.Unlock()
 	s.turns.mu.Lock()
 	open := s.turns.open
@@ -115,8 +112,8 @@ func (s *Session) countUsage(u Usage) {
 
 func (s *Session) tellUsage() {
 	s.life.mu.Lock()
-	news, u := s.life.usageNew, s.life.usage
-	s.life.usageNew = false
+	news, u := s.life.usageUntold, s.life.usage()
+	s.life.usageUntold = false
 	s.life.mu.Unlock()
 	if news {
 		s.out.notice(UsageNotice{totals(u)})

@@ -275,16 +275,38 @@ func (u *memUpstream) pcm() (all []byte) {
 	return all
 }
 
-// memDialer gives one upstream, or an error.
+// memDialer gives its upstreams one after the other, or errors.
 type memDialer struct {
 	up    *memUpstream
-	err   error
+	err   error // of the first dial
 	hangs bool
-	setup Setup
+	later []later // what the dials after the first give; when there are none left, connections are refused
+
+	mu     sync.Mutex
+	setups []Setup
+}
+
+// later is one more dial: an upstream, or an error.
+type later struct {
+	up  *memUpstream
+	err error
 }
 
 func (d *memDialer) Dial(ctx context.Context, s Setup) (Upstream, error) {
-	d.setup = s
+	d.mu.Lock()
+	d.setups = append(d.setups, s)
+	n := len(d.setups)
+	d.mu.Unlock()
+	if n > 1 {
+		if n-2 >= len(d.later) {
+			return nil, &UpstreamError{Fault: FaultBroken, Detail: "refused"}
+		}
+		l := d.later[n-2]
+		if l.err != nil {
+			return nil, l.err
+		}
+		return l.up, nil
+	}
 	if d.hangs {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -293,6 +315,13 @@ func (d *memDialer) Dial(ctx context.Context, s Setup) (Upstream, error) {
 		return nil, d.err
 	}
 	return d.up, nil
+}
+
+// asked are the setups of all dials so far.
+func (d *memDialer) asked() []Setup {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return append([]Setup(nil), d.setups...)
 }
 
 // stage is a session between two ends in memory.

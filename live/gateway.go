@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -172,10 +174,11 @@ func (g *Gateway) add(s *Session) {
 }
 
 func (g *Gateway) remove(s *Session) {
+	r := s.record()
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	delete(g.sessions, s.id)
-	g.mu.Unlock()
-	g.statics.ended(s.record())
+	g.statics.ended(r)
 }
 
 func (g *Gateway) free() {
@@ -225,11 +228,7 @@ func (g *Gateway) Drain(ctx context.Context) error {
 func (g *Gateway) all() []*Session {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	all := make([]*Session, 0, len(g.sessions))
-	for _, s := range g.sessions {
-		all = append(all, s)
-	}
-	return all
+	return slices.Collect(maps.Values(g.sessions))
 }
 
 func (g *Gateway) find(id string) *Session {
@@ -273,13 +272,14 @@ func (g *Gateway) End(id string, now bool) bool {
 
 // Stats are the gateway's figures since it was made.
 func (g *Gateway) Stats() Stats {
+	g.mu.Lock()
 	st := g.statics.snapshot()
-	for _, s := range g.all() {
+	alive := slices.Collect(maps.Values(g.sessions))
+	g.mu.Unlock()
+	for _, s := range alive {
 		st.add(s.record())
 	}
-	g.mu.Lock()
-	st.Active = len(g.sessions)
-	g.mu.Unlock()
+	st.Active = len(alive)
 	return st
 }
 

@@ -5,14 +5,20 @@ import (
 	"time"
 )
 
-// inbox holds what the browser has sent and the upstream has not yet been given: audio that came before the
-// upstream was ready, short frames that wait for each other, audio that is held back while a tool call is open,
-// and whatever piles up behind a slow connection. It is a ring of items in the order of arrival, with the audio
-// in pooled chunks; each item knows its message number and its place in the microphone's stream, which is what
-// renewing an upstream and resuming a browser count in.
+// inbox holds what the browser has sent: what the upstream has not yet been given (audio that came before it was
+// ready, short frames that wait for each other, audio that is held back while a tool call is open, whatever piles up
+// behind a slow connection), and behind that what it has been given but would not know any more if its connection
+// broke now. It is a ring of items in the order of arrival, with the audio in pooled chunks; each item knows its
+// message number and its place in the microphone's stream, which is what renewing an upstream and resuming a browser
+// count in.
 //
-// The bounds: speech beyond audio.inbox drops the oldest speech (counted, and told by a warning); more than
-// maxQueuedCommands other commands, or maxQueuedBytes of them, end the session as rate_limited.
+//	items:   given and kept ... | not yet given ...
+//	         0                  done                len
+//
+// The bounds: speech beyond audio.inbox that was not yet given drops the oldest of it (counted, and told by a
+// warning); more than maxQueuedCommands other commands, or maxQueuedBytes of them, end the session as rate_limited.
+// Of what was given, the newest resume.replay_audio is kept, and at most maxQueuedBytes of commands; never a picture,
+// which is worth nothing later.
 type inbox struct {
 	mu         sync.Mutex
 	generation uint64 // of the browser connection whose messages count
@@ -20,15 +26,35 @@ type inbox struct {
 	samples    int64  // microphone samples received, dropped ones included
 
 	items      ring[item]
-	unsent     int // bytes of audio in items
-	commands   int // other commands in items
+	first      int64 // the item at 0, counted from the session's first
+	done       int
+	unsent     int // bytes of audio not yet given
+	again      int // of them, those that a renewal gives once more
+	kept       int // bytes of audio given and kept
+	keptBytes  int // of other commands given and kept
+	commands   int // other commands not yet given
 	cmdBytes   int
 	maxUnsent  int       // bytes of audio
+	maxKept    int       // bytes of audio
 	firstShort time.Time // when the oldest audio that waits for more to come arrived
+
+	marks ring[mark] // which messages of the upstream's connection held what
 
 	tail *chunk // the chunk that audio is appended to
 
 	counters Counters // the uplink's share
+}
+
+// cursor is a place between two items.
+type cursor struct {
+	item int64 // the item behind it, counted from the session's first
+	pos  int64 // samples of the microphone's stream before it
+}
+
+// mark says that the upstream's message with an index ended at a cursor.
+type mark struct {
+	index int64
+	at    cursor
 }
 
 const (
@@ -46,6 +72,7 @@ type item struct {
 	length int
 
 	command *Command
+	passed  bool // of a command: it went ahead of audio that was held back, or must not be given again
 }
 
 // chunkSize is a page: 128 ms of 16 kHz audio.
@@ -164,8 +191,8 @@ func (in *inbox) appendCommand(c *Command) bool {
 
 // supersede puts a picture in the place of an unsent one: a camera frame that is late is worth nothing.
 func (in *inbox) supersede(c *Command) bool {
-	for i := range in.items.len() {
-		if it := in.items.at(i); it.command != nil && it.command.Kind == CommandVideo {
+	for i := in.done; i < in.items.len(); i++ {
+		if it := in.items.at(i); it.waiting() && it.command.Kind == CommandVideo {
 			in.cmdBytes += len(c.Data) - len(it.command.Data)
 			*it.command = *c
 			it.seq = in.received
@@ -182,22 +209,19 @@ func (in *inbox) supersede(c *Command) bool {
 func (in *inbox) drop(bytesPerMs int) (dropped int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for i := 0; in.unsent > in.maxUnsent && i < in.items.len(); i++ {
+	for i := in.done; in.unsent > in.maxUnsent+in.again && i < in.items.len(); i++ {
 		if it := in.items.at(i); it.chunk != nil {
 			in.unsent -= it.length
 			dropped += it.length
 			in.release(it)
 		}
 	}
-	for in.items.len() > 0 && in.items.at(0).empty() {
-		in.items.pop()
-	}
 	in.counters.UplinkDroppedMs += int64(dropped / bytesPerMs)
 	return dropped
 }
 
-// empty: what a dropped item leaves in the ring's middle.
-func (it *item) empty() bool { return it.chunk == nil && it.command == nil }
+// waiting reports whether an item is a command that has yet to be given.
+func (it *item) waiting() bool { return it.command != nil && !it.passed }
 
 // release gives an item's share of its chunk back and leaves the item empty.
 func (in *inbox) release(it *item) {
@@ -226,7 +250,7 @@ func (in *inbox) clear() {
 		in.items.pop()
 	}
 	in.releaseTail()
-	in.unsent, in.commands, in.cmdBytes = 0, 0, 0
+	in.done, in.unsent, in.kept, in.keptBytes, in.commands, in.cmdBytes = 0, 0, 0, 0, 0, 0
 }
 
 // takeRule says what take may give out.
@@ -238,60 +262,108 @@ type takeRule struct {
 }
 
 // take gives out what goes upstream next: audio, appended to dst, or a command. When there is nothing to send
-// now, both are empty. Audio before a command goes at once, however short: the order is the person's.
-func (in *inbox) take(dst []byte, rule takeRule) (pcm []byte, c *Command) {
+// now, both are empty. Audio before a command goes at once, however short: the order is the person's. at is the
+// place behind what was given out.
+func (in *inbox) take(dst []byte, rule takeRule) (pcm []byte, c *Command, at cursor) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for in.items.len() > 0 && in.items.at(0).empty() {
-		in.items.pop()
-	}
-	if in.items.len() == 0 {
-		return dst, nil
-	}
 	if rule.holdAudio {
-		return dst, in.takeCommand()
+		return dst, in.takeAhead(), in.here()
 	}
-	head := in.items.at(0)
-	if head.command != nil {
-		return dst, in.taken(in.items.pop().command)
+	for in.done < in.items.len() && in.items.at(in.done).nothing() {
+		in.give()
+	}
+	if in.done == in.items.len() {
+		return dst, nil, in.here()
+	}
+	if head := in.items.at(in.done); head.command != nil {
+		c = head.command
+		in.given(c)
+		in.give()
+		in.trim()
+		return dst, c, in.here()
 	}
 	if !rule.flush && in.unsent < rule.minBytes && in.commands == 0 {
-		return dst, nil
+		return dst, nil, in.here()
 	}
-	for in.items.len() > 0 {
-		it := in.items.at(0)
-		if it.command != nil || len(dst) > 0 && len(dst)+it.length > rule.maxBytes {
+	for in.done < in.items.len() {
+		it := in.items.at(in.done)
+		if it.waiting() || len(dst) > 0 && len(dst)+it.length > rule.maxBytes {
 			break
 		}
 		if it.chunk != nil {
 			dst = append(dst, it.chunk.data[it.from:it.from+it.length]...)
 			in.unsent -= it.length
-			in.release(it)
+			in.again = max(0, in.again-it.length)
+			in.kept += it.length
 		}
-		in.items.pop()
+		in.give()
 	}
-	return dst, nil
+	in.trim()
+	return dst, nil, in.here()
 }
 
-// takeCommand takes the first command, past the audio that is held back.
-func (in *inbox) takeCommand() *Command {
+// nothing: an item whose audio was dropped, or whose command has gone ahead.
+func (it *item) nothing() bool { return it.chunk == nil && !it.waiting() }
+
+// give moves the next item to those that were given.
+func (in *inbox) give() {
+	if it := in.items.at(in.done); it.command != nil {
+		if it.command.Kind == CommandVideo {
+			it.command = nil
+		} else {
+			in.keptBytes += it.command.size()
+		}
+	}
+	in.done++
+}
+
+// trim forgets the oldest of what is kept beyond the bound.
+func (in *inbox) trim() {
+	for in.done > 0 && (in.maxKept == 0 || in.kept > in.maxKept || in.keptBytes > maxQueuedBytes) {
+		in.forget()
+	}
+}
+
+// forget frees the oldest item, which must have been given.
+func (in *inbox) forget() {
+	switch it := in.items.at(0); {
+	case it.chunk != nil:
+		in.kept -= it.length
+		in.release(it)
+	case it.command != nil:
+		in.keptBytes -= it.command.size()
+	}
+	in.items.pop()
+	in.first++
+	in.done--
+}
+
+// here is the place between what was given and what was not.
+func (in *inbox) here() cursor {
+	at := cursor{item: in.first + int64(in.done), pos: in.samples - int64(in.unsent/2)}
+	return at
+}
+
+// takeAhead takes the first command, past the audio that is held back. It keeps its place in the order.
+func (in *inbox) takeAhead() *Command {
 	if in.commands == 0 {
 		return nil
 	}
-	for i := range in.items.len() {
-		if it := in.items.at(i); it.command != nil {
-			c := it.command
-			it.command = nil
-			return in.taken(c)
+	for i := in.done; i < in.items.len(); i++ {
+		if it := in.items.at(i); it.waiting() {
+			it.passed = true
+			in.given(it.command)
+			return it.command
 		}
 	}
 	return nil
 }
 
-func (in *inbox) taken(c *Command) *Command {
+// given counts a command out of the queue.
+func (in *inbox) given(c *Command) {
 	in.commands--
 	in.cmdBytes -= c.size()
-	return c
 }
 
 // waiting tells how long the short audio that take refuses has waited; ok is false when there is none.

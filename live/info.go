@@ -51,7 +51,8 @@ func (s *Session) record() record {
 		r.counters.SilenceMs = silence * 1000 / 2 / int64(rate)
 	}
 	r.counters.Warnings = s.life.warnings
-	r.usage = s.life.usage
+	r.counters.add(s.life.counters)
+	r.usage = s.life.usage()
 	if !s.life.ended.IsZero() {
 		r.reason = s.life.reason.Code
 	}

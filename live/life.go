@@ -7,15 +7,17 @@ import (
 
 // life is the cold part of a session: what it is, how it stands, why it ended, and the callbacks of its timers.
 type life struct {
-	mu       sync.Mutex
-	browser  browserState
-	upstream upstreamState
-	plan     plan
-	begun    time.Time // start_session was accepted
-	ready    time.Time
-	usage    Usage
-	usageNew bool // since it was last told
-	warnings int64
+	mu          sync.Mutex
+	browser     browserState
+	upstream    upstreamState
+	plan        plan
+	begun       time.Time // start_session was accepted
+	ready       time.Time
+	counters    Counters
+	usageNow    Usage // tokens of the connection in use
+	usagePast   Usage // and of those before it
+	usageUntold bool  // since it was last told
+	warnings    int64
 
 	ended  time.Time
 	reason Reason
@@ -25,6 +27,20 @@ type life struct {
 
 	closed    bool
 	callbacks sync.WaitGroup // added to with mu held while not closed
+}
+
+// usage is the session's total. Called with mu held.
+func (l *life) usage() Usage {
+	u := l.usagePast
+	u.Add(l.usageNow)
+	return u
+}
+
+// count changes the counters that no other part of the session keeps.
+func (s *Session) count(change func(*Counters)) {
+	s.life.mu.Lock()
+	defer s.life.mu.Unlock()
+	change(&s.life.counters)
 }
 
 // enter lets a timer's callback work on the session until leave; false: the session is over.

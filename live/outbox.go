@@ -128,6 +128,16 @@ func (o *outbox) interrupt() {
 	o.unlock()
 }
 
+// restart drops all speech that was not written and tells the client that the answer will be spoken anew.
+func (o *outbox) restart(why string) {
+	o.mu.Lock()
+	if !o.shut() {
+		o.dropVoice()
+		o.queue(&o.control, nil, RestartedNotice{why}, 0)
+	}
+	o.unlock()
+}
+
 // dropVoice is called with mu held.
 func (o *outbox) dropVoice() {
 	o.counters.DownlinkDroppedMs += milliseconds(o.speech)

@@ -17,6 +17,7 @@ type reader struct {
 	activity      bool // push-to-talk: an activity is open
 	activityAudio bool // and has been given audio
 	manual        bool // push-to-talk; static after the start
+	unechoed      bool // typed texts do not come back as transcripts; static after the start
 	dropping      bool // speech is being dropped, and the browser was told
 }
 
@@ -87,6 +88,7 @@ func (s *Session) first(c *Command) {
 			return
 		}
 		s.reader.begun, s.reader.manual = true, p.setup.VAD.Manual
+		s.reader.unechoed = p.setup.Model.TextInput == "content"
 		s.begin(p)
 	case CommandAudio:
 		s.end(ReasonBadAudio, "Audio came before start_session: the first message must be start_session.")
@@ -138,6 +140,9 @@ func (s *Session) command(c *Command, generation uint64) {
 		if c.Kind == CommandText {
 			s.touch(now)
 			s.turns.heard(now)
+			if s.reader.unechoed {
+				s.history.heard(c.Text)
+			}
 		}
 		s.forward(c, generation, now)
 	case CommandActivityStart, CommandActivityEnd, CommandAudioStreamEnd:

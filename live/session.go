@@ -59,6 +59,9 @@ type Session struct {
 
 	// Owned by the owner of the upstream.
 	discarded time.Duration // speech that came after the person had asked to stop
+	next      renewal
+
+	history history
 
 	reader reader // owned by the browser's reader
 }
@@ -133,6 +136,7 @@ func (s *Session) begin(p plan) {
 	s.maxChunk = bytesFor(s.config.Audio.MaxUpstreamChunk)
 	s.in.mu.Lock()
 	s.in.maxUnsent = bytesFor(s.config.Audio.Inbox)
+	s.in.maxKept = bytesFor(s.config.Resume.ReplayAudio)
 	s.in.mu.Unlock()
 	s.tools.hold = p.setup.Model.HoldAudioDuringTool
 	now := time.Now()
@@ -215,8 +219,12 @@ func (s *Session) upstreamFailed(err error) {
 // tells the browser, so that there is one place where a session ends.
 func (s *Session) runUpstream() {
 	up := s.connect()
-	if up != nil {
-		s.receive(up)
+	for up != nil {
+		err := s.receive(up)
+		if s.ctx.Err() != nil {
+			break
+		}
+		up = s.renew(err)
 	}
 	s.finish()
 }
@@ -274,6 +282,7 @@ func (s *Session) ready(up Upstream) {
 	s.life.move(eventReady)
 	p, took := s.life.plan, now.Sub(s.life.begun)
 	s.life.mu.Unlock()
+	s.next.since = now
 	s.gateway.statics.tookReady(took)
 	s.out.notice(ReadyNotice{
 		Model:     p.setup.Model.ID,
@@ -299,20 +308,21 @@ func orAuto(language string) string {
 	return language
 }
 
-// receive passes events on until the upstream or the session ends.
-func (s *Session) receive(up Upstream) {
+// receive passes events on until the upstream or the session ends, or the upstream is to be renewed (then err is nil).
+func (s *Session) receive(up Upstream) error {
 	stop := context.AfterFunc(s.ctx, up.Wake)
 	defer stop()
 	var e Event
 	for {
 		e.Reset()
 		if err := up.Receive(&e); err != nil {
-			if s.ctx.Err() == nil {
-				s.upstreamEnded(err)
-			}
-			return
+			return err
 		}
+		s.note(&e)
 		s.event(&e)
+		if s.due(&e) {
+			return nil
+		}
 	}
 }
 
@@ -331,13 +341,16 @@ func (s *Session) upstreamEnded(err error) {
 func (s *Session) finish() {
 	s.live.Store(false)
 	s.up.close()
+	if s.next.deadline != nil {
+		s.next.deadline.Stop()
+	}
 	s.flushTimer.Stop()
 	s.timer.Stop()
 	s.life.close()
 
 	s.life.mu.Lock()
 	r, detail, field := s.life.reason, s.life.detail, s.life.field
-	begun, usage := s.life.begun, totals(s.life.usage)
+	begun, usage := s.life.begun, totals(s.life.usage())
 	s.life.mu.Unlock()
 	if detail == "" {
 		detail = r.Text

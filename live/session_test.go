@@ -397,8 +397,8 @@ func TestSession_upstreamTroubleIsToldApart(t *testing.T) {
 		{"quota after the setup", &UpstreamError{Fault: FaultQuota, Detail: "The model's quota is used up.", Close: 1011}, true, ReasonUpstreamQuota, "The model's quota is used up."},
 		{"content refused", &UpstreamError{Fault: FaultRejected, Detail: "The model refused: unknown voice.", Close: 1007}, true, ReasonUpstreamRejected, "The model refused: unknown voice."},
 		{"credentials refused", &UpstreamError{Fault: FaultAuth, Detail: "API key not valid", Close: 1007}, false, ReasonUpstreamAuth, ReasonUpstreamAuth.Text},
-		{"no close frame", io.ErrUnexpectedEOF, true, ReasonUpstreamUnavailable, "The connection to the model broke."},
-		{"orderly end", &UpstreamError{Fault: FaultEnded, Detail: "The model ended the connection.", Close: 1000}, true, ReasonUpstreamUnavailable, "The model ended the connection."},
+		{"no close frame", io.ErrUnexpectedEOF, true, ReasonUpstreamUnavailable, "The connection to the model broke and could not be renewed within 15s."},
+		{"orderly end", &UpstreamError{Fault: FaultEnded, Detail: "The model ended the connection.", Close: 1000}, true, ReasonUpstreamUnavailable, "The connection to the model broke and could not be renewed within 15s."},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -16,13 +16,15 @@ const (
 
 	upstreamNone       upstreamState = "none" // start_session has not come
 	upstreamConnecting upstreamState = "connecting"
-	upstreamLive       upstreamState = "live" // setup accepted
+	upstreamLive       upstreamState = "live"     // setup accepted
+	upstreamRenewing   upstreamState = "renewing" // the next connection is being made
 	upstreamClosing    upstreamState = "closing"
 	upstreamGone       upstreamState = "gone"
 
 	eventStart  stateEvent = "start"  // start_session was accepted
 	eventLost   stateEvent = "lost"   // the browser's connection
 	eventReady  stateEvent = "ready"  // the upstream accepted the setup
+	eventBroken stateEvent = "broken" // the upstream's connection is over, or will be
 	eventEnd    stateEvent = "end"    // the session has a reason to end
 	eventClosed stateEvent = "closed" // everything is told and closed
 )
@@ -52,7 +54,12 @@ var upstreamTable = map[upstreamState]map[stateEvent]upstreamState{
 		eventEnd:   upstreamClosing,
 	},
 	upstreamLive: {
-		eventEnd: upstreamClosing,
+		eventBroken: upstreamRenewing,
+		eventEnd:    upstreamClosing,
+	},
+	upstreamRenewing: {
+		eventReady: upstreamLive,
+		eventEnd:   upstreamClosing,
 	},
 	upstreamClosing: {
 		eventClosed: upstreamGone,
@@ -77,6 +84,8 @@ func (l *life) state() string {
 		return "ending"
 	case upstreamLive:
 		return "live"
+	case upstreamRenewing:
+		return "renewing"
 	case upstreamConnecting:
 		return "connecting"
 	default:

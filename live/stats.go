@@ -52,6 +52,10 @@ type Counters struct {
 	SilenceMs         int64 `json:"silenceMs"`  // sent to keep the upstream alive
 	SlowWrites        int64 `json:"slowWrites"` // that a browser's socket did not take at once
 	VideoSuperseded   int64 `json:"videoSuperseded"`
+	Renewals          int64 `json:"renewals"`        // of the connection to the model
+	ReplayedAudioMs   int64 `json:"replayedAudioMs"` // given to the model again after them
+	LostAudioMs       int64 `json:"lostAudioMs"`     // that could not be
+	TurnsRestarted    int64 `json:"turnsRestarted"`  // answers that broke and were spoken anew
 }
 
 func (c *Counters) add(o Counters) {
@@ -69,6 +73,10 @@ func (c *Counters) add(o Counters) {
 	c.SilenceMs += o.SilenceMs
 	c.SlowWrites += o.SlowWrites
 	c.VideoSuperseded += o.VideoSuperseded
+	c.Renewals += o.Renewals
+	c.ReplayedAudioMs += o.ReplayedAudioMs
+	c.LostAudioMs += o.LostAudioMs
+	c.TurnsRestarted += o.TurnsRestarted
 }
 
 // SessionInfo describes one session to its operator.

@@ -324,6 +324,12 @@ func (d *stonepot) EncodeNotice(dst []byte, n Notice) ([]byte, frame.Opcode) {
 		return d.json(dst, "usage", n.Totals)
 	case ExpiringNotice:
 		return d.json(dst, "session_expiring", n)
+	case ReconnectingNotice:
+		return d.json(dst, "reconnecting", n)
+	case ReconnectedNotice:
+		return d.json(dst, "reconnected", n)
+	case RestartedNotice:
+		return d.json(dst, "turn_restarted", n)
 	case WarningNotice:
 		return d.json(dst, "warning", n)
 	case ErrorNotice:

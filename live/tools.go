@@ -2,6 +2,7 @@ package live
 
 import (
 	"encoding/json"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,6 +69,22 @@ func (t *openCalls) answer(responses []ToolResponse) (known []ToolResponse, unkn
 	}
 	return known, unknown
 }
+
+// forget drops every open call: the upstream that made them is gone. It returns their ids.
+func (t *openCalls) forget() (ids []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id := range t.calls {
+		ids = append(ids, id)
+	}
+	clear(t.calls)
+	t.count.Store(0)
+	slices.Sort(ids)
+	return ids
+}
+
+// none reports whether no call is open.
+func (t *openCalls) none() bool { return t.count.Load() == 0 }
 
 // overdue answers the calls that were opened before limit with an error; next is when the oldest of the others
 // was opened, or zero.

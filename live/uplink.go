@@ -32,14 +32,15 @@ func (u *uplink) open(up Upstream) {
 	u.upstream = up
 }
 
-// close ends the upstream; whoever is sending fails at once. It may be called more than once.
+// close ends the upstream; whoever is sending fails at once, and nothing is sent until the next one is opened. It may
+// be called more than once.
 func (u *uplink) close() {
 	up := u.owned.Load()
 	if up == nil {
 		return
 	}
 	(*up).Close()
-	if t := u.waking.Load(); t != nil {
+	if t := u.waking.Swap(nil); t != nil {
 		t.Stop()
 	}
 	u.mu.Lock()
@@ -101,7 +102,7 @@ func (s *Session) sendAll(flush bool) (ready bool, err error) {
 	rule := takeRule{minBytes: s.minChunk, flush: flush, maxBytes: s.maxChunk}
 	for {
 		rule.holdAudio = s.tools.holdsAudio()
-		pcm, c := s.in.take(u.pcm[:0], rule)
+		pcm, c, at := s.in.take(u.pcm[:0], rule)
 		u.pcm = pcm
 		switch {
 		case c != nil:
@@ -114,6 +115,7 @@ func (s *Session) sendAll(flush bool) (ready bool, err error) {
 		if err := s.send(c); err != nil {
 			return true, err
 		}
+		s.in.marked(u.index, at)
 	}
 }
 

@@ -85,6 +85,9 @@ func TestStonepot_writesWhatTheServersVectorsPromise(t *testing.T) {
 		notice(TurnNotice{TurnFigures{1, 2, 3, false}}),
 		notice(UsageNotice{totals(Usage{Input: 1})}),
 		notice(ExpiringNotice{5}),
+		notice(ReconnectingNotice{"go_away", 1}),
+		notice(ReconnectedNotice{640, 1200, 0}),
+		notice(RestartedNotice{"upstream_lost"}),
 		notice(WarningNotice{"c", "m", ""}),
 		notice(ErrorNotice{"e", "c", true, "f"}),
 		notice(EndedNotice{Reason: "ended", Usage: totals(Usage{})}),
@@ -244,12 +247,12 @@ func TestInbox_keepsOrderAndMemoryHoweverAudioIsCut(t *testing.T) {
 		want = append(want, pcm...)
 		in.accept(0, &Command{Kind: CommandAudio, PCM: pcm}, time.Time{})
 		if i%7 == 0 {
-			out, _ := in.take(nil, takeRule{minBytes: 640, maxBytes: 3200})
+			out, _, _ := in.take(nil, takeRule{minBytes: 640, maxBytes: 3200})
 			got = append(got, out...)
 		}
 	}
 	for {
-		out, _ := in.take(nil, takeRule{flush: true, maxBytes: 3200})
+		out, _, _ := in.take(nil, takeRule{flush: true, maxBytes: 3200})
 		if len(out) == 0 {
 			break
 		}

@@ -1,0 +1,296 @@
+package live
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// renewal is what the owner of the upstream knows about the next connection. Nobody else touches it.
+type renewal struct {
+	handle string // the newest that can be resumed; empty: none
+	covers span   // what the handle knows
+	exact  bool   // the upstream told what that is
+
+	answer     cursor // where the sender stood when the first piece of the answer in progress, or of the last one, came
+	transcript cursor // what the transcript of finished turns covers
+
+	rotate   bool        // the upstream said that it will close
+	deadline *time.Timer // wakes the connection when no turn's end came in time
+
+	since    time.Time // the connection in use became ready
+	began    time.Time // the first failure of an unbroken row
+	attempts int       // in that row
+}
+
+const (
+	// rotateMargin is how long before the upstream's deadline its connection is given up at the latest.
+	rotateMargin = 5 * time.Second
+	// tellAfter is how long a renewal may take before the person is told.
+	tellAfter = 500 * time.Millisecond
+	// The wait between attempts doubles from firstBackoff to maxBackoff, each with up to half of it by chance.
+	firstBackoff, maxBackoff = 200 * time.Millisecond, 4 * time.Second
+)
+
+// note takes from an event what the next connection will need. It is called before the event goes to the browser: what
+// the browser answers to it must not count as known to the upstream.
+//
+// Where the upstream does not tell what a handle holds, two things are known. It was made when no answer was going on,
+// so a text that has had no answer is not in it. And of the audio it misses no more than was under way.
+func (s *Session) note(e *Event) {
+	n := &s.next
+	switch e.Kind {
+	case EventAudio, EventText:
+		s.turns.mu.Lock()
+		first := !s.turns.open || s.turns.generated
+		s.turns.mu.Unlock()
+		if first {
+			n.answer = s.in.place()
+		}
+	case EventTurnComplete:
+		n.transcript = n.answer
+		s.history.turn()
+		if n.handle == "" {
+			s.in.cover(span{n.transcript, n.transcript}, s.overlap())
+		}
+	case EventResumption:
+		if !e.Resumable || e.Handle == "" {
+			return
+		}
+		n.handle, n.exact = e.Handle, e.Consumed >= 0
+		if n.exact {
+			at := s.in.consumed(e.Consumed)
+			n.covers = span{at, at}
+		} else {
+			n.covers = span{audio: s.in.place(), commands: n.transcript}
+		}
+		s.in.cover(n.covers, s.overlap())
+	case EventGoAway:
+		n.rotate = true
+		left := max(0, e.TimeLeft-min(rotateMargin, e.TimeLeft/2))
+		if up := s.up.owned.Load(); up != nil && n.deadline == nil {
+			n.deadline = time.AfterFunc(left, (*up).Wake)
+		}
+	case EventInputTranscript:
+		s.history.heard(e.Text)
+	case EventOutputTranscript:
+		s.history.said(e.Text)
+	}
+	if e.Kind == EventText {
+		s.history.said(e.Text)
+	}
+}
+
+// due reports whether the connection is to be renewed now: it will be closed soon, nothing is going on, and there is a
+// handle that knows so. Where no handle comes, the deadline decides.
+func (s *Session) due(e *Event) bool {
+	n := &s.next
+	if !n.rotate || n.handle == "" || e.Kind != EventGoAway && e.Kind != EventResumption || e.Kind == EventResumption && !e.Resumable {
+		return false
+	}
+	s.turns.mu.Lock()
+	defer s.turns.mu.Unlock()
+	return !s.turns.open && s.tools.none()
+}
+
+// overlap is how many bytes of audio before the handle are given again.
+func (s *Session) overlap() int {
+	if s.next.exact {
+		return 0
+	}
+	return int(int64(s.setup().InputRate)*int64(s.config.Resume.Overlap)/int64(time.Second)) * 2
+}
+
+// renew replaces an upstream that has ended, for err or because it will be closed, by the next one. nil: the session
+// has a reason to end.
+func (s *Session) renew(err error) Upstream {
+	n := &s.next
+	now := time.Now()
+	why := "go_away"
+	if !n.rotate {
+		why = "upstream_lost"
+		if !s.heals(err) {
+			return nil
+		}
+	}
+	if n.attempts == 0 || now.Sub(n.since) >= s.config.Resume.StableAfter {
+		n.began, n.attempts = now, 0
+	}
+	s.retire(err, why)
+	again, lost := s.prepare(why)
+
+	told := make(chan struct{})
+	patience := time.AfterFunc(tellAfter, func() {
+		defer close(told)
+		s.out.notice(ReconnectingNotice{Reason: why, Attempt: 1})
+	})
+	up := s.reconnect()
+	long := !patience.Stop()
+	if long {
+		<-told
+	}
+	if up == nil {
+		return nil
+	}
+	s.count(func(c *Counters) {
+		c.Renewals++
+		c.ReplayedAudioMs += int64(again / s.bytesPerMs)
+		c.LostAudioMs += int64(lost / s.bytesPerMs)
+	})
+	if long {
+		s.out.notice(ReconnectedNotice{
+			GapMs:           milliseconds(time.Since(now)),
+			ReplayedAudioMs: int64(again / s.bytesPerMs),
+			LostAudioMs:     int64(lost / s.bytesPerMs),
+		})
+	}
+	s.log.Info("the upstream was renewed", "why", why, "gapMs", milliseconds(time.Since(now)), "replayedMs", again/s.bytesPerMs, "lostMs", lost/s.bytesPerMs)
+	s.reopen(up)
+	return up
+}
+
+// heals reports whether another connection can help; if not, the session ends with what err means.
+func (s *Session) heals(err error) bool {
+	switch asUpstreamError(err).Fault {
+	case FaultBroken, FaultEnded:
+		return true
+	case FaultDeadHandle:
+		s.next.handle = ""
+		return true
+	default:
+		s.upstreamEnded(err)
+		return false
+	}
+}
+
+// retire closes the old connection: the model refuses a handle whose connection is still open.
+func (s *Session) retire(err error, why string) {
+	n := &s.next
+	n.rotate = false
+	if n.deadline != nil {
+		n.deadline.Stop()
+		n.deadline = nil
+	}
+	s.live.Store(false)
+	s.up.close()
+	s.life.mu.Lock()
+	s.life.move(eventBroken)
+	s.life.cause = nil
+	s.life.usagePast.Add(s.life.usageNow)
+	s.life.usageNow = Usage{}
+	s.life.mu.Unlock()
+	s.log.Info("the upstream's connection ended", "why", why, "error", err)
+}
+
+// prepare decides what becomes of a turn that was going on, and sets the sender back to what the next connection does
+// not know. It returns how many bytes of audio are given again, and how many were not kept.
+func (s *Session) prepare(why string) (again, lost int) {
+	n := &s.next
+	if ids := s.tools.forget(); len(ids) > 0 {
+		s.out.controlEvent(&Event{Kind: EventToolCallCancelled, IDs: ids})
+	}
+	t := &s.turns
+	t.mu.Lock()
+	answered := false
+	switch {
+	case !t.open:
+	case !t.generated && !t.discarding && s.config.Resume.MidTurn == midTurnRestart:
+		s.out.restart(why)
+		t.index--
+		t.close()
+		s.history.restart()
+		s.count(func(c *Counters) { c.TurnsRestarted++ })
+	default: // everything was said, or enough
+		t.interrupted = t.interrupted || !t.generated
+		s.out.voiceNotice(TurnNotice{t.figures()})
+		s.history.turn()
+		answered = true
+	}
+	t.mu.Unlock()
+	switch {
+	case answered: // only what came after the answer had begun
+		n.transcript, n.exact = n.answer, true
+		n.covers = span{n.answer, n.answer}
+	case n.handle == "":
+		n.covers = span{n.transcript, n.transcript}
+	}
+	return s.in.rewind(n.covers, s.overlap())
+}
+
+// reconnect dials until a connection is ready, within live.connect_timeout since the first failure. nil: the session
+// has a reason to end.
+func (s *Session) reconnect() Upstream {
+	n := &s.next
+	ctx, cancel := context.WithDeadline(s.ctx, n.began.Add(s.config.Live.ConnectTimeout))
+	defer cancel()
+	for {
+		if n.attempts > 0 && !pause(ctx, backoff(n.attempts)) {
+			s.outOfTime(ctx, nil)
+			return nil
+		}
+		n.attempts++
+		setup := s.setup()
+		if setup.Handle = n.handle; n.handle == "" {
+			setup.History = s.history.all()
+		}
+		up, err := s.backend.Dialer.Dial(ctx, setup)
+		if err == nil {
+			s.up.own(up)
+			if err = awaitReady(ctx, up); err == nil {
+				return up
+			}
+			s.up.close()
+		}
+		switch {
+		case ctx.Err() != nil:
+			s.outOfTime(ctx, err)
+			return nil
+		case asUpstreamError(err).Fault == FaultDeadHandle:
+			// Not an attempt that failed: what it knew is in the transcript.
+			n.handle = ""
+			n.attempts--
+			s.log.Info("the resumption handle is dead; the next connection is seeded with the transcript")
+		case !s.heals(err):
+			return nil
+		}
+	}
+}
+
+// outOfTime ends the session unless it has ended already.
+func (s *Session) outOfTime(ctx context.Context, err error) {
+	if s.ctx.Err() == nil && ctx.Err() != nil {
+		s.endWith(ReasonUpstreamUnavailable, "The connection to the model broke and could not be renewed within "+s.config.Live.ConnectTimeout.String()+".", "", err)
+	}
+}
+
+// reopen lets the sender go on.
+func (s *Session) reopen(up Upstream) {
+	now := time.Now()
+	s.next.since = now
+	s.life.mu.Lock()
+	s.life.move(eventReady)
+	s.life.mu.Unlock()
+	s.up.lastSent.Store(now.UnixNano())
+	s.up.open(up)
+	s.live.Store(true)
+	s.sendUp(false)
+	s.tickSoon(s.config.Live.SilenceInterval)
+}
+
+// backoff is how long to wait before another attempt.
+func backoff(attempts int) time.Duration {
+	d := min(maxBackoff, firstBackoff<<min(attempts-1, 10))
+	return d + rand.N(d/2) //nolint:gosec // chance that spreads attempts, not a secret
+}
+
+// pause waits, and reports whether ctx is still good.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,370 @@
+package live
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// words is ms of 16 kHz audio whose samples count on from a place: what was given twice, or not at all, shows.
+func words(from, ms int) []byte {
+	pcm := make([]byte, ms*32)
+	for i := range ms * 16 {
+		binary.LittleEndian.PutUint16(pcm[2*i:], uint16(from*16+i))
+	}
+	return pcm
+}
+
+// speak sends words in frames of 20 ms, at the pace of speech.
+func (st *stage) speak(from, ms int) {
+	for f := range slices.Chunk(words(from, ms), 640) {
+		st.browser.speak(f)
+		time.Sleep(20 * time.Millisecond)
+	}
+	synctest.Wait()
+}
+
+// resumable is the event of a handle that covers everything up to a message, or (-1) does not say.
+func resumable(handle string, consumed int64) Event {
+	return Event{Kind: EventResumption, Handle: handle, Resumable: true, Consumed: consumed}
+}
+
+func wantPCM(t *testing.T, what string, got, want []byte) {
+	t.Helper()
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s: %d bytes, want %d%s", what, len(got), len(want), firstDifference(got, want))
+	}
+}
+
+func firstDifference(a, b []byte) string {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return fmt.Sprintf("; they differ from byte %d on", i)
+		}
+	}
+	return ""
+}
+
+// beginTwice is a session that is live, and a second upstream that will be there when the first is gone.
+func beginTwice(t *testing.T, change func(*Config)) (st *stage, second *memUpstream) {
+	second = newMemUpstream()
+	st = begin(t, func(c *Config, d *memDialer) {
+		d.later = []later{{up: second}}
+		if change != nil {
+			change(c)
+		}
+	})
+	synctest.Wait()
+	return st, second
+}
+
+func TestRenew_atATurnsEndNobodyNotices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, second := beginTwice(t, nil)
+		st.speak(0, 100)
+		st.up.says(speech(40), Event{Kind: EventGoAway, TimeLeft: 50 * time.Second}, speech(40))
+		synctest.Wait()
+		if n := len(st.dialer.asked()); n != 1 {
+			t.Fatal("the connection was renewed in the middle of an answer")
+		}
+		st.up.says(Event{Kind: EventTurnComplete}, resumable("H1", -1))
+		synctest.Wait()
+		if asked := st.dialer.asked(); len(asked) != 2 || asked[1].Handle != "H1" {
+			t.Fatalf("dialled %d times", len(asked))
+		}
+		<-st.up.closed
+		st.speak(100, 100) // while nobody listens
+		second.says(Event{Kind: EventReady})
+		synctest.Wait()
+		st.speak(200, 100)
+		second.says(speech(40), Event{Kind: EventTurnComplete})
+		synctest.Wait()
+		st.end()
+		wantPCM(t, "the second upstream", second.pcm(), words(0, 300)) // the overlap reaches back to the beginning
+		all := st.browser.heard()
+		wantTypes(t, all, "session_started", "session_ready", "audio", "turn_complete", "audio", "turn_complete", "session_ended")
+		if turns := find(all, "session_ended").JSON["turns"]; turns != 2.0 {
+			t.Errorf("%v turns", turns)
+		}
+		if c := st.gateway.Stats().Counters; c.Renewals != 1 || c.ReplayedAudioMs != 100 || c.LostAudioMs != 0 {
+			t.Errorf("counters: %+v", c)
+		}
+	})
+}
+
+func TestRenew_idleAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, second := beginTwice(t, nil)
+		st.up.says(resumable("H1", -1), Event{Kind: EventGoAway, TimeLeft: 50 * time.Second})
+		synctest.Wait()
+		if asked := st.dialer.asked(); len(asked) != 2 || asked[1].Handle != "H1" {
+			t.Fatalf("dialled %d times", len(asked))
+		}
+		second.says(Event{Kind: EventReady})
+		synctest.Wait()
+		st.end()
+	})
+}
+
+func TestRenew_beforeTheDeadlineThoughTheTurnNeverEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, second := beginTwice(t, nil)
+		st.up.says(resumable("H1", -1), speech(40), Event{Kind: EventGoAway, TimeLeft: 50 * time.Second})
+		begun := time.Now()
+		second.says(Event{Kind: EventReady})
+		for len(st.dialer.asked()) < 2 && time.Since(begun) < time.Minute {
+			time.Sleep(100 * time.Millisecond)
+		}
+		if took := time.Since(begun); took < 44*time.Second || took > 46*time.Second {
+			t.Errorf("renewed after %v, want 45 s", took)
+		}
+		synctest.Wait()
+		if find(st.browser.heard(), "turn_restarted") == nil {
+			t.Error("the answer that was cut was not told to be restarted")
+		}
+		st.end()
+	})
+}
+
+func TestRenew_givesExactlyWhatTheHandleDoesNotHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, second := beginTwice(t, nil)
+		st.speak(0, 1000) // messages 1 to 50
+		st.up.says(resumable("H1", 40))
+		synctest.Wait()
+		st.speak(1000, 200)
+		st.up.ended <- io.ErrUnexpectedEOF
+		synctest.Wait()
+		st.speak(1200, 100)
+		second.says(Event{Kind: EventReady})
+		synctest.Wait()
+		st.end()
+		wantPCM(t, "the second upstream", second.pcm(), words(800, 500))
+	})
+}
+
+func TestRenew_givesTheOverlapAgainWhereNobodyTells(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, second := beginTwice(t, nil)
+		st.speak(0, 2000)
+		st.browser.say(`{"type":"text","text":"answered"}`)
+		synctest.Wait()
+		st.up.says(speech(40))
+		synctest.Wait()
+		st.browser.say(`{"type":"text","text":"typed into the answer"}`)
+		synctest.Wait()
+		st.up.says(Event{Kind: EventTurnComplete}, resumable("H1", -1))
+		synctest.Wait()
+		st.browser.say(`{"type":"text","text":"after"}`)
+		st.speak(2000, 200)
+		st.up.ended <- io.ErrUnexpectedEOF
+		second.says(Event{Kind: EventReady})
+		synctest.Wait()
+		st.end()
+		wantPCM(t, "the second upstream", second.pcm(), words(1500, 700))
+		var texts []string
+		for _, c := range second.got() {
+			if c.Kind == CommandText {
+				texts = append(texts, c.Text)
+			}
+		}
+		if !slices.Equal(texts, []string{"typed into the answer", "after"}) {
+			t.Errorf("texts %v were given again, want those that had no answer", texts)
+		}
+	})
+}
+
+func TestRenew_inMidAnswer(t *testing.T) {
+	for _, policy := range []string{midTurnRestart, midTurnKeep} {
+		t.Run(policy, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				st, second := beginTwice(t, func(c *Config) { c.Resume.MidTurn = policy })
+				st.up.says(resumable("H1", -1))
+				synctest.Wait()
+				st.speak(0, 600)
+				for range 10 {
+					st.up.says(speech(500))
+				}
+				synctest.Wait()
+				st.up.ended <- io.ErrUnexpectedEOF
+				second.says(Event{Kind: EventReady}, speech(100), Event{Kind: EventTurnComplete})
+				time.Sleep(10 * time.Second)
+				all := st.browser.heard()
+				if policy == midTurnRestart {
+					wantTypes(t, all, "session_started", "session_ready", "audio", "turn_restarted", "audio", "turn_complete")
+					wantPCM(t, "the second upstream", second.pcm(), words(0, 600))
+				} else {
+					wantTypes(t, all, "session_started", "session_ready", "audio", "turn_complete", "audio", "turn_complete")
+					wantPCM(t, "the second upstream", second.pcm(), nil)
+					if n := audioBytes(all); n != 5100*48 {
+						t.Errorf("%d ms of speech were heard, want all 5100", n/48)
+					}
+					if turn := find(all, "turn_complete").JSON["turn"].(map[string]any); turn["interrupted"] != true {
+						t.Errorf("turn %v", turn)
+					}
+				}
+				st.end()
+				if want, got := int64(1), st.gateway.Stats().Counters.TurnsRestarted; (policy == midTurnRestart) != (got == want) {
+					t.Errorf("%d turns restarted", got)
+				}
+			})
+		})
+	}
+}
+
+func TestRenew_withoutAHandleTheTranscriptSeedsTheNext(t *testing.T) {
+	for _, dead := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			third := newMemUpstream()
+			st := begin(t, func(_ *Config, d *memDialer) {
+				if dead {
+					d.later = append(d.later, later{err: &UpstreamError{Fault: FaultDeadHandle}})
+				}
+				d.later = append(d.later, later{up: third})
+			})
+			synctest.Wait()
+			st.speak(0, 100)
+			st.up.says(Event{Kind: EventInputTranscript, Text: "What is "}, Event{Kind: EventInputTranscript, Text: "this?"}, speech(40),
+				Event{Kind: EventOutputTranscript, Text: "A stone."}, Event{Kind: EventTurnComplete})
+			if dead {
+				st.up.says(resumable("H1", -1))
+			}
+			synctest.Wait()
+			st.speak(100, 100)
+			st.up.ended <- io.ErrUnexpectedEOF
+			third.says(Event{Kind: EventReady})
+			synctest.Wait()
+			asked := st.dialer.asked()
+			last := asked[len(asked)-1]
+			want := []HistoryTurn{{"user", "What is this?"}, {"model", "A stone."}}
+			if last.Handle != "" || !slices.Equal(last.History, want) {
+				t.Errorf("dead %v: seeded with %v and the handle %q", dead, last.History, last.Handle)
+			}
+			if pcm := third.pcm(); !bytes.HasSuffix(pcm, words(100, 100)) {
+				t.Errorf("dead %v: what was said since was not given again: %d bytes", dead, len(pcm))
+			}
+			st.end()
+		})
+	}
+}
+
+func TestRenew_tellsThatItTakesLongAndWhatItCost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		second := newMemUpstream()
+		st := begin(t, func(_ *Config, d *memDialer) {
+			broken := later{err: &UpstreamError{Fault: FaultBroken}}
+			d.later = []later{broken, broken, broken, {up: second}}
+		})
+		st.up.says(resumable("H1", -1))
+		synctest.Wait()
+		st.speak(0, 100)
+		st.up.ended <- io.ErrUnexpectedEOF
+		second.says(Event{Kind: EventReady})
+		time.Sleep(10 * time.Second)
+		all := st.browser.heard()
+		wantTypes(t, all, "session_started", "session_ready", "reconnecting", "reconnected")
+		m := find(all, "reconnected").JSON
+		if gap, _ := m["gapMs"].(float64); gap < 1400 || gap > 2200 || m["replayedAudioMs"] != 100.0 || m["lostAudioMs"] != 0.0 {
+			t.Errorf("reconnected: %v", m)
+		}
+		st.end()
+	})
+}
+
+func TestRenew_isNotTriedForWhatItCannotHeal(t *testing.T) {
+	for fault, reason := range map[UpstreamFault]Reason{
+		FaultQuota: ReasonUpstreamQuota, FaultAuth: ReasonUpstreamAuth, FaultRejected: ReasonUpstreamRejected,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			st := begin(t, func(_ *Config, d *memDialer) { d.later = []later{{err: &UpstreamError{Fault: fault, Detail: "no"}}} })
+			synctest.Wait()
+			st.up.ended <- io.ErrUnexpectedEOF
+			<-st.done
+			if *st.browser.closed != reason || len(st.dialer.asked()) != 2 {
+				t.Errorf("closed with %v after %d dials", st.browser.closed, len(st.dialer.asked()))
+			}
+		})
+	}
+}
+
+func TestRenew_connectionsThatDieYoungEndTheSessionInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := begin(t, func(_ *Config, d *memDialer) {
+			for range 100 {
+				up := newMemUpstream()
+				up.says(Event{Kind: EventReady})
+				up.ended <- &UpstreamError{Fault: FaultBroken, Detail: "Internal error encountered.", Close: 1011}
+				d.later = append(d.later, later{up: up})
+			}
+		})
+		synctest.Wait()
+		begun := time.Now()
+		st.up.ended <- io.ErrUnexpectedEOF
+		<-st.done
+		if n := len(st.dialer.asked()); *st.browser.closed != ReasonUpstreamUnavailable || n > 15 || time.Since(begun) > 16*time.Second {
+			t.Errorf("closed with %v after %d dials in %v", st.browser.closed, n, time.Since(begun))
+		}
+	})
+}
+
+func TestRenew_anOpenToolCallIsTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, second := beginTwice(t, nil)
+		st.speak(0, 100)
+		st.up.says(resumable("H1", -1), Event{Kind: EventToolCall, Calls: []ToolCall{{ID: "c1", Name: "f", Args: []byte("{}")}}},
+			Event{Kind: EventGoAway, TimeLeft: 50 * time.Second})
+		synctest.Wait()
+		if len(st.dialer.asked()) != 1 {
+			t.Fatal("the connection was renewed while a tool was being asked")
+		}
+		st.up.ended <- io.ErrUnexpectedEOF
+		second.says(Event{Kind: EventReady})
+		synctest.Wait()
+		st.browser.say(`{"type":"tool_response","responses":[{"id":"c1","response":{}}]}`)
+		synctest.Wait()
+		all := st.browser.heard()
+		wantTypes(t, all, "session_started", "session_ready", "tool_call", "tool_call_cancelled", "warning")
+		for _, c := range second.got() {
+			if c.Kind == CommandToolResponse {
+				t.Error("the answer to a call that the model does not know went up")
+			}
+		}
+		st.end()
+	})
+}
+
+func TestRenew_theSessionEndsInTheMiddleOfIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, second := beginTwice(t, nil)
+		st.up.ended <- io.ErrUnexpectedEOF
+		synctest.Wait()
+		st.end() // the second has not answered
+		<-second.closed
+		if *st.browser.closed != ReasonEnded {
+			t.Errorf("closed with %v", st.browser.closed)
+		}
+	})
+}
+
+func TestRenew_whatIsKeptIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, second := beginTwice(t, func(c *Config) { c.Resume.ReplayAudio = time.Second })
+		st.speak(0, 3000)
+		st.up.ended <- io.ErrUnexpectedEOF
+		second.says(Event{Kind: EventReady})
+		synctest.Wait()
+		st.end()
+		pcm := second.pcm()
+		if !bytes.HasSuffix(words(0, 3000), pcm) || len(pcm) > 32000 || len(pcm) < 28000 {
+			t.Errorf("%d bytes were given again, want about the newest second", len(pcm))
+		}
+		if c := st.gateway.Stats().Counters; c.LostAudioMs < 2000 || c.LostAudioMs+c.ReplayedAudioMs != 3000 {
+			t.Errorf("counters: %+v", c)
+		}
+	})
+}

@@ -1,0 +1,112 @@
+package live
+
+// What an upstream was given is kept until a resumption handle, or the transcript of a finished turn, covers it: the
+// next connection is given the rest again.
+
+// place is where the sender stands.
+func (in *inbox) place() cursor {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.here()
+}
+
+// marked notes that the upstream's message with an index ended at a place.
+func (in *inbox) marked(index int64, at cursor) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.maxKept == 0 {
+		return
+	}
+	in.marks.push(mark{index, at})
+	for in.marks.len() > 1 && in.marks.at(0).at.item < in.first {
+		in.marks.pop()
+	}
+}
+
+// consumed is the place that the upstream's message with an index ended at, or, when that was the session's own
+// (silence), the last one before it.
+func (in *inbox) consumed(index int64) cursor {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	at := cursor{item: in.first}
+	for i := range in.marks.len() {
+		m := in.marks.at(i)
+		if m.index > index {
+			break
+		}
+		at = m.at
+	}
+	return at
+}
+
+// span says how far an upstream's knowledge reaches: audio and other commands up to a place each.
+type span struct{ audio, commands cursor }
+
+// cover forgets what lies before a span, but for overlap bytes of audio.
+func (in *inbox) cover(known span, overlap int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	keep := min(in.back(known.audio, overlap), known.commands.item)
+	for in.done > 0 && in.first < keep {
+		in.forget()
+	}
+}
+
+// back is the item that lies overlap bytes of audio before a place. Called with mu held.
+func (in *inbox) back(at cursor, overlap int) int64 {
+	i := int(min(at.item, in.first+int64(in.done)) - in.first)
+	for i > 0 && overlap > 0 {
+		i--
+		overlap -= in.items.at(i).length
+	}
+	return in.first + int64(max(i, 0))
+}
+
+// rewind makes everything that a span does not know go up once more, and overlap bytes of audio that it should know.
+// Answers to tools never do: the calls are not known any more. It returns how much audio is given again, and how much
+// was not kept; both in bytes.
+func (in *inbox) rewind(known span, overlap int) (again, lost int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	audio := in.back(known.audio, overlap)
+	for in.done > 0 && in.first < min(audio, known.commands.item) {
+		in.forget()
+	}
+	if in.first > known.audio.item {
+		lost = int(in.oldest()-known.audio.pos) * 2
+	}
+	for i := range in.done {
+		it, place := in.items.at(i), in.first+int64(i)
+		switch {
+		case it.chunk != nil && place < audio:
+			in.release(it)
+		case it.chunk != nil:
+			again += it.length
+		case it.command != nil:
+			it.passed = place < known.commands.item || it.command.Kind == CommandToolResponse
+			if !it.passed {
+				in.commands++
+				in.cmdBytes += it.command.size()
+			}
+		}
+	}
+	for i := in.done; i < in.items.len(); i++ { // answers that have not gone up yet
+		if it := in.items.at(i); it.waiting() && it.command.Kind == CommandToolResponse {
+			it.passed = true
+			in.given(it.command)
+		}
+	}
+	in.done, in.kept, in.keptBytes = 0, 0, 0
+	in.unsent += again
+	in.again += again
+	in.marks = ring[mark]{}
+	return again, max(0, lost)
+}
+
+// oldest is the place in the microphone's stream of the oldest item. Called with mu held.
+func (in *inbox) oldest() int64 {
+	if in.items.len() == 0 {
+		return in.samples
+	}
+	return in.items.at(0).pos
+}
