@@ -26,6 +26,7 @@ func TestRenewal_theConversationOutlivesItsConnectionsToTheModel(t *testing.T) {
 	}
 	for name, change := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // they wait for answers to be played
 			cfg := simulator.DefaultConfig()
 			cfg.SetupDelay, cfg.SetupJitter, cfg.ThinkingDelay, cfg.ThinkingExtra = time.Millisecond, 0, 0, 0
 			cfg.Pace, cfg.PieceMax = 1000, 100*time.Millisecond
