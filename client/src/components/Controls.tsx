@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
-import type { Call, CallSnapshot } from "@/voice/call";
+import type { Call } from "@/voice/call";
+import type { CallSnapshot } from "@/voice/snapshot";
 import { isLive } from "@/voice/state";
 import { EndIcon, InterruptIcon, MicrophoneIcon, MicrophoneOffIcon } from "./icons";
 

@@ -1,7 +1,8 @@
 "use client";
 
 import { useEffect, useState } from "react";
-import type { Call, CallSnapshot, CallStats } from "@/voice/call";
+import type { Call } from "@/voice/call";
+import type { CallSnapshot, CallStats } from "@/voice/snapshot";
 import { isLive } from "@/voice/state";
 import { ChevronIcon } from "./icons";
 

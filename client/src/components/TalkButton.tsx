@@ -1,4 +1,5 @@
-import type { Call, CallSnapshot } from "@/voice/call";
+import type { Call } from "@/voice/call";
+import type { CallSnapshot } from "@/voice/snapshot";
 import { Halo } from "./Halo";
 import { EndIcon, InterruptIcon, KeyboardIcon, MicrophoneIcon, MicrophoneOffIcon } from "./icons";
 import { actionFor } from "./words";

@@ -1,7 +1,7 @@
 "use client";
 
 import { useEffect, useState } from "react";
-import type { SessionFacts } from "@/voice/call";
+import type { SessionFacts } from "@/voice/snapshot";
 import { duration } from "./words";
 
 /** How long the conversation has lasted. It is not announced: a clock that speaks every second helps nobody. */

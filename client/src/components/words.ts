@@ -1,4 +1,4 @@
-import type { CallSnapshot, Notice } from "@/voice/call";
+import type { CallSnapshot, Notice } from "@/voice/snapshot";
 
 export interface Words {
   /** The state in a word or two. */

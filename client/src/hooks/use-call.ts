@@ -3,7 +3,8 @@
 import { useEffect, useState, useSyncExternalStore } from "react";
 import { readConfig, type ServerConfig } from "@/voice/api";
 import { createCall, serverAt } from "@/voice/browser";
-import type { Call, CallSnapshot } from "@/voice/call";
+import type { Call } from "@/voice/call";
+import type { CallSnapshot } from "@/voice/snapshot";
 
 // In development the page comes from Next's server and the voice from the Go server beside it.
 const server = serverAt(process.env.NEXT_PUBLIC_STONEPOT_URL ?? "");

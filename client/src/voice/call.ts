@@ -1,80 +1,15 @@
 // A call ties microphone, socket, speaker and the state table together. It knows no framework: a page subscribes and
 // draws snapshots; sound and levels never pass through them.
-import type { Admission } from "./api";
-import type { Audio, AudioEvents } from "./audio";
-import { defaultSpeechHz } from "./audio-format";
 import * as captions from "./captions";
-import type { Microphone } from "./capture";
-import { Connection, type Closed, type ConnectionCounts, type Socket } from "./connection";
+import type { Closed } from "./connection";
 import type { MicrophoneFrame } from "./framer";
 import type { PlaybackReport } from "./player";
-import { ProblemError, codeOfClose, problemOf, type Problem } from "./problem";
+import { codeOfClose, problemOf, type Problem } from "./problem";
 import type { ServerMessage } from "./protocol";
+import { Run, type CallWorld } from "./run";
+import { idle, noSession, type CallSnapshot, type CallStats, type Levels, type Notice, type SessionFacts } from "./snapshot";
 import { SpeechDetector } from "./speech-detector";
-import { isLive, transition, type Effect, type Event, type Status } from "./state";
-
-/** What the page draws. Replaced as a whole on every change, never modified. */
-export interface CallSnapshot {
-  readonly status: Status;
-  readonly muted: boolean;
-  /** The conversation goes without a microphone. */
-  readonly textOnly: boolean;
-  readonly captions: readonly captions.Caption[];
-  /** Why the last call failed or ended early. */
-  readonly problem: Problem | undefined;
-  /** Something passing that the person should know; nothing ended. */
-  readonly notice: Notice | undefined;
-  /** While connecting: what is still awaited. */
-  readonly awaiting: "both" | "microphone" | "server" | "nothing";
-  readonly session: SessionFacts | undefined;
-}
-
-export type Notice =
-  | { readonly kind: "reconnecting" | "soundHeld" | "microphoneLost" | "offline" }
-  | { readonly kind: "expiring"; readonly timeLeftMs: number }
-  | { readonly kind: "tool"; readonly name: string };
-
-export interface SessionFacts {
-  readonly id: string;
-  readonly model: string;
-  readonly voice: string;
-  readonly language: string;
-  readonly simulated: boolean;
-  /** When the server was ready, on the clock of `now`; undefined before. */
-  readonly readySince: number | undefined;
-  readonly endedAt: number | undefined;
-  readonly startupMs: number;
-  readonly turns: number;
-  /** End of speech to first audio of the last answer, as the server saw it; 0 when unknown. */
-  readonly responseMs: number;
-  readonly lastWarning: string;
-}
-
-/** Loudness of both sides now, RMS 0 to 1. One object for the life of a call; read it when drawing. */
-export interface Levels {
-  microphone: number;
-  speech: number;
-}
-
-/** Counters for the details on the page and for tests. */
-export interface CallStats extends ConnectionCounts {
-  readonly playedMs: number;
-  readonly queuedMs: number;
-  readonly underruns: number;
-  readonly refusedSamples: number;
-  /** Binary messages dropped because the person had interrupted that answer. */
-  readonly discardedMessages: number;
-  readonly protocolErrors: number;
-}
-
-/** The world of a call; tests give their own. */
-export interface CallWorld {
-  openAudio(events: AudioEvents): Audio;
-  createSession(signal: AbortSignal): Promise<Admission>;
-  openSocket(admission: Admission): Socket;
-  /** Milliseconds of a clock that only goes forward. */
-  now(): number;
-}
+import { isLive, transition, type Effect, type Event } from "./state";
 
 /** How long "interrupted" is shown. */
 const settleMs = 900;
@@ -82,44 +17,6 @@ const settleMs = 900;
 const patienceMs = 12_000;
 /** How long the server has to say goodbye. */
 const farewellMs = 2500;
-
-const idle: CallSnapshot = {
-  status: "idle",
-  muted: false,
-  textOnly: false,
-  captions: [],
-  problem: undefined,
-  notice: undefined,
-  awaiting: "nothing",
-  session: undefined,
-};
-
-/** What belongs to one conversation. Late answers to an earlier one find that it is no longer the current one. */
-interface Run {
-  readonly abort: AbortController;
-  readonly connection: Connection;
-  audio: Audio | undefined;
-  microphone: Microphone | undefined;
-  serverReady: boolean;
-  /** An `error` or an early `session_ended`: it explains the close that follows. */
-  problem: Problem | undefined;
-  saidGoodbye: boolean;
-
-  // Playback of the current answer. Samples are counted since the last clear ("epoch").
-  speechHz: number;
-  epoch: number;
-  pushed: number;
-  /** How much of `pushed` had been played when the last answer ended. */
-  heardBefore: number;
-  sounding: boolean;
-  /** No more speech will come for this answer. */
-  complete: boolean;
-  /** The person interrupted: the rest of the answer is dropped until the server says `interrupted`. */
-  discarding: boolean;
-  discardedMessages: number;
-  protocolErrors: number;
-  report: PlaybackReport | undefined;
-}
 
 export class Call {
   readonly levels: Levels = { microphone: 0, speech: 0 };
@@ -218,7 +115,7 @@ export class Call {
 
   /** Numbers of the current conversation, or of the last one. */
   stats(): CallStats | undefined {
-    return this.run ? statsOf(this.run) : this.lastStats;
+    return this.run?.stats() ?? this.lastStats;
   }
 
   // --- The state table -----------------------------------------------------------------------------------------
@@ -277,76 +174,24 @@ export class Call {
   // --- Beginning and end ---------------------------------------------------------------------------------------
 
   private open(): void {
-    const connection: Connection = new Connection(
-      { transcription: { input: true, output: true } },
-      {
-        message: (message) => this.current(run, () => this.onMessage(run, message)),
-        audio: (pcm) => this.current(run, () => this.onSpeech(run, pcm)),
-        protocolError: () => void run.protocolErrors++,
-        closed: (how) => this.current(run, () => this.onClosed(run, how)),
+    const run: Run = new Run(this.world, {
+      message: (message) => this.onMessage(run, message),
+      speech: (pcm) => this.onSpeech(run, pcm),
+      report: (report) => this.onReport(run, report),
+      playback: (what) => this.dispatch(what),
+      frame: (frame) => this.onFrame(run, frame),
+      microphoneOpened: (microphone) => {
+        microphone.setMuted(this.snapshot.muted);
+        this.arrived(run);
       },
-      this.world.now,
-    );
-    const run: Run = {
-      abort: new AbortController(),
-      connection,
-      audio: undefined,
-      microphone: undefined,
-      serverReady: false,
-      problem: undefined,
-      saidGoodbye: false,
-      speechHz: defaultSpeechHz,
-      epoch: 0,
-      pushed: 0,
-      heardBefore: 0,
-      sounding: false,
-      complete: false,
-      discarding: false,
-      discardedMessages: 0,
-      protocolErrors: 0,
-      report: undefined,
-    };
+      microphoneLost: () => this.onMicrophoneLost(),
+      soundHeld: (held) => this.onSoundHeld(held),
+      failed: (problem) => this.fail(problem),
+      closed: (how) => this.onClosed(run, how),
+    });
     this.run = run;
     this.detector.reset();
-    try {
-      run.audio = this.world.openAudio({
-        report: (report) => this.current(run, () => this.onReport(run, report)),
-        failed: () => this.current(run, () => this.fail(problemOf("audio_failed"))),
-        suspended: (held) => this.current(run, () => this.onSoundHeld(held)),
-      });
-    } catch (error) {
-      return this.fail(problemFrom(error, "audio_failed"));
-    }
-    // Side by side: the person answers the browser's question while the server dials the model.
-    void this.openConnection(run);
-    if (!this.snapshot.textOnly) void this.openMicrophone(run, run.audio);
-  }
-
-  private async openConnection(run: Run): Promise<void> {
-    try {
-      const admission = await this.world.createSession(run.abort.signal);
-      if (this.run === run) run.connection.open(this.world.openSocket(admission));
-    } catch (error) {
-      this.current(run, () => this.fail(problemFrom(error, "server_unreachable")));
-    }
-  }
-
-  private async openMicrophone(run: Run, audio: Audio): Promise<void> {
-    try {
-      const microphone = await audio.openMicrophone(
-        {
-          frame: (frame) => this.current(run, () => this.onFrame(run, frame)),
-          lost: () => this.current(run, () => this.onMicrophoneLost()),
-        },
-        run.abort.signal,
-      );
-      if (this.run !== run || run.abort.signal.aborted) return microphone.close();
-      run.microphone = microphone;
-      microphone.setMuted(this.snapshot.muted);
-      this.arrived(run);
-    } catch (error) {
-      this.current(run, () => this.fail(problemFrom(error, "audio_failed")));
-    }
+    run.open(!this.snapshot.textOnly);
   }
 
   /** One of the two things that a conversation needs is there. */
@@ -363,9 +208,7 @@ export class Call {
   private sendEnd(): void {
     const run = this.run;
     if (!run) return;
-    run.abort.abort();
-    run.microphone?.close();
-    run.microphone = undefined;
+    run.silence();
     this.levels.microphone = 0;
     // Nothing to say goodbye to yet: whoever is still being dialled is simply left.
     if (this.snapshot.session === undefined || !run.connection.send({ type: "end_session" })) this.dispatch("ended");
@@ -379,12 +222,9 @@ export class Call {
   private teardown(): void {
     const run = this.run;
     if (!run) return;
-    this.lastStats = statsOf(run);
+    this.lastStats = run.stats();
     this.run = undefined;
-    run.abort.abort();
-    run.connection.close();
-    run.microphone?.close();
-    run.audio?.close();
+    run.close();
     this.levels.microphone = 0;
     this.levels.speech = 0;
     const session = this.snapshot.session;
@@ -429,7 +269,7 @@ export class Call {
         return;
       case "session_ready":
         run.serverReady = true;
-        run.speechHz = m.outputHz;
+        run.answer.speechHz = m.outputHz;
         run.audio?.speaker.setRate(m.outputHz);
         this.session({
           id: m.sessionId,
@@ -456,7 +296,7 @@ export class Call {
           return;
         }
         // Models hold a turn open for as long as they believe that it is being played; here it may be over.
-        this.caption(captions.cutShort(this.captions, run.complete && run.pushed === run.heardBefore));
+        this.caption(captions.cutShort(this.captions, run.answer.complete && run.answer.empty));
         return this.dispatch("interrupted");
       case "generation_complete":
         return this.speechComplete(run);
@@ -465,7 +305,7 @@ export class Call {
         this.caption(captions.turnOver(this.captions, m.turn.interrupted));
         this.session({ turns: m.turn.index, ...(m.turn.responseMs > 0 ? { responseMs: m.turn.responseMs } : {}) });
         this.speechComplete(run);
-        if (run.pushed === run.heardBefore) this.dispatch("turnEmpty");
+        if (run.answer.empty) this.dispatch("turnEmpty");
         return;
       case "turn_restarted":
         run.discarding = false;
@@ -514,50 +354,28 @@ export class Call {
       run.discardedMessages++;
       return;
     }
-    run.pushed += pcm.byteLength / 2;
-    run.complete = false;
+    run.answer.push(pcm.byteLength / 2);
     run.audio?.speaker.push(pcm);
   }
 
   private speechComplete(run: Run): void {
-    run.complete = true;
+    run.answer.complete = true;
     run.audio?.speaker.end();
-    this.checkPlayback(run);
+    run.answer.check();
   }
 
   private clearPlayback(): void {
     const run = this.run;
     if (!run) return;
     run.audio?.speaker.clear();
-    run.epoch++;
-    run.pushed = 0;
-    run.heardBefore = 0;
-    run.sounding = false;
-    run.complete = false;
+    run.answer.clear();
     this.levels.speech = 0;
   }
 
   private onReport(run: Run, report: PlaybackReport): void {
-    run.report = report;
+    run.answer.report = report;
     this.levels.speech = report.level;
-    this.checkPlayback(run);
-  }
-
-  /** Finds out from the last report whether an answer has begun or ended to sound. */
-  private checkPlayback(run: Run): void {
-    const report = run.report;
-    // A report from before the last clear speaks of sound that is gone.
-    if (report?.epoch !== run.epoch) return;
-    const heard = report.received - report.queued;
-    if (!run.sounding && heard > run.heardBefore) {
-      run.sounding = true;
-      this.dispatch("playbackStarted");
-    }
-    if (run.sounding && run.complete && heard === run.pushed) {
-      run.sounding = false;
-      run.heardBefore = heard;
-      this.dispatch("playbackEnded");
-    }
+    run.answer.check();
   }
 
   private onSoundHeld(held: boolean): void {
@@ -566,11 +384,6 @@ export class Call {
   }
 
   // --- The snapshot --------------------------------------------------------------------------------------------
-
-  /** Runs `act` unless the conversation that it belongs to is over. */
-  private current(run: Run, act: () => void): void {
-    if (this.run === run) act();
-  }
 
   private caption(next: captions.Captions): void {
     if (next === this.captions) return;
@@ -590,35 +403,4 @@ export class Call {
     this.snapshot = { ...this.snapshot, ...change };
     this.listeners.forEach((listener) => listener());
   }
-}
-
-const noSession: SessionFacts = {
-  id: "",
-  model: "",
-  voice: "",
-  language: "",
-  simulated: false,
-  readySince: undefined,
-  endedAt: undefined,
-  startupMs: 0,
-  turns: 0,
-  responseMs: 0,
-  lastWarning: "",
-};
-
-function statsOf(run: Run): CallStats {
-  const ms = (samples: number): number => Math.round((samples / run.speechHz) * 1000);
-  return {
-    ...run.connection.counts,
-    playedMs: ms(run.report?.played ?? 0),
-    queuedMs: ms(run.report?.queued ?? 0),
-    underruns: run.report?.underruns ?? 0,
-    refusedSamples: run.report?.refused ?? 0,
-    discardedMessages: run.discardedMessages,
-    protocolErrors: run.protocolErrors,
-  };
-}
-
-function problemFrom(error: unknown, otherwise: string): Problem {
-  return error instanceof ProblemError ? error.problem : problemOf(otherwise);
 }

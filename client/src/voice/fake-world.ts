@@ -1,0 +1,156 @@
+// A call in a world that a test moves: the browser, the person and the server do what they are told.
+import { expect, vi } from "vitest";
+import type { Admission } from "./api";
+import type { AudioEvents } from "./audio";
+import { Call } from "./call";
+import type { Microphone, MicrophoneEvents } from "./capture";
+import { FakeSocket } from "./fake-socket";
+import type { PlaybackReport } from "./player";
+
+/** A speaker that plays when the test says so, and reports like the worklet. */
+export class FakeSpeaker {
+  epoch = 0;
+  received = 0;
+  queued = 0;
+  played = 0;
+  rate = 0;
+  ended = false;
+  closed = false;
+
+  constructor(private readonly events: AudioEvents) {}
+
+  push(pcm: ArrayBuffer): void {
+    this.received += pcm.byteLength / 2;
+    this.queued += pcm.byteLength / 2;
+    this.ended = false;
+  }
+  end(): void {
+    this.ended = true;
+  }
+  clear(): void {
+    this.epoch++;
+    this.received = 0;
+    this.queued = 0;
+  }
+  setRate(hz: number): void {
+    this.rate = hz;
+  }
+  close(): void {
+    this.closed = true;
+  }
+
+  /** Plays so many samples and reports. */
+  play(samples: number): void {
+    const n = Math.min(samples, this.queued);
+    this.queued -= n;
+    this.played += n;
+    this.report(n > 0 ? 0.2 : 0);
+  }
+  playAll(): void {
+    this.play(this.queued);
+  }
+  report(level: number, epoch = this.epoch): void {
+    const { received, queued, played } = this;
+    this.events.report({ epoch, received, queued, played, underruns: 0, refused: 0, level } satisfies PlaybackReport);
+  }
+}
+
+export function setUp() {
+  const socket = new FakeSocket();
+  const world = {
+    socket,
+    speaker: undefined as FakeSpeaker | undefined,
+    audio: undefined as AudioEvents | undefined,
+    microphone: undefined as MicrophoneEvents | undefined,
+    muted: [] as boolean[],
+    microphoneClosed: 0,
+    audioClosed: 0,
+    resumed: 0,
+    allowMicrophone: (): void => expect.fail("nobody asked for the microphone"),
+    refuseMicrophone: (error: unknown): void => expect.fail(String(error)),
+    admit: (): void => expect.fail("nobody asked for a session"),
+    refuse: (error: unknown): void => expect.fail(String(error)),
+  };
+  const call = new Call({
+    openAudio: (events) => {
+      world.audio = events;
+      const speaker = new FakeSpeaker(events);
+      world.speaker = speaker;
+      return {
+        speaker,
+        openMicrophone: (microphoneEvents) =>
+          new Promise<Microphone>((resolve, reject) => {
+            world.refuseMicrophone = reject;
+            world.allowMicrophone = () => {
+              world.microphone = microphoneEvents;
+              resolve({ setMuted: (m) => void world.muted.push(m), close: () => void world.microphoneClosed++ });
+            };
+          }),
+        resume: () => void world.resumed++,
+        close: () => void world.audioClosed++,
+      };
+    },
+    createSession: () =>
+      new Promise<Admission>((resolve, reject) => {
+        world.admit = () => resolve({ url: "wss://x/api/gemini-live-stream", protocols: ["stonepot.v1"] });
+        world.refuse = reject;
+      }),
+    openSocket: () => socket,
+    now: () => performance.now(),
+  });
+  return { call, world, socket, status: () => call.getSnapshot().status };
+}
+
+export type Set = ReturnType<typeof setUp>;
+
+export const settle = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0);
+
+export const ready = {
+  type: "session_ready",
+  sessionId: "s-1",
+  model: "m",
+  voice: "Kore",
+  language: "en-US",
+  assistant: "default",
+  simulated: true,
+  audio: { input: { sampleRate: 16_000 }, output: { sampleRate: 24_000 } },
+  limits: { maxDurationMs: 0, idleTimeoutMs: 0 },
+  startupMs: 5,
+};
+export const ended = { type: "session_ended", sessionId: "s-1", reason: "ended", durationMs: 1, turns: 0 };
+export const turnComplete = (interrupted = false): object => ({
+  type: "turn_complete",
+  sessionId: "s-1",
+  turn: { index: 1, responseMs: 400, audioMs: 100, interrupted },
+});
+
+/** A conversation in which both sides are ready. */
+export async function listening(): Promise<Set> {
+  const s = setUp();
+  s.call.start();
+  s.world.admit();
+  s.world.allowMicrophone();
+  await settle();
+  s.socket.open();
+  s.socket.text({ type: "session_started", sessionId: "s-1" });
+  s.socket.text(ready);
+  expect(s.status()).toBe("listening");
+  return s;
+}
+
+/** A conversation in which the model speaks and a second of it still waits. */
+export async function speaking(): Promise<Set> {
+  const s = await listening();
+  s.socket.text({ type: "input_transcript", text: "Hello?", final: true });
+  s.socket.text({ type: "output_transcript", text: "Once upon a time", final: false });
+  s.socket.binary(48_000);
+  s.world.speaker!.play(2400);
+  expect(s.status()).toBe("speaking");
+  return s;
+}
+
+export function frame(s: Set, level = 0.001): void {
+  s.world.microphone!.frame({ pcm: new ArrayBuffer(640), level });
+}
+
+export const binaries = (s: Set): number => s.socket.types.filter((t) => t === "binary").length;

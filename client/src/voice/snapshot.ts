@@ -1,0 +1,86 @@
+// What a call shows: the snapshot that a page draws, and the levels and counters that never pass through it.
+import type { Caption } from "./captions";
+import type { ConnectionCounts } from "./connection";
+import type { Problem } from "./problem";
+import type { Status } from "./state";
+
+/** What the page draws. Replaced as a whole on every change, never modified. */
+export interface CallSnapshot {
+  readonly status: Status;
+  readonly muted: boolean;
+  /** The conversation goes without a microphone. */
+  readonly textOnly: boolean;
+  readonly captions: readonly Caption[];
+  /** Why the last call failed or ended early. */
+  readonly problem: Problem | undefined;
+  /** Something passing that the person should know; nothing ended. */
+  readonly notice: Notice | undefined;
+  /** While connecting: what is still awaited. */
+  readonly awaiting: "both" | "microphone" | "server" | "nothing";
+  readonly session: SessionFacts | undefined;
+}
+
+export type Notice =
+  | { readonly kind: "reconnecting" | "soundHeld" | "microphoneLost" | "offline" }
+  | { readonly kind: "expiring"; readonly timeLeftMs: number }
+  | { readonly kind: "tool"; readonly name: string };
+
+export interface SessionFacts {
+  readonly id: string;
+  readonly model: string;
+  readonly voice: string;
+  readonly language: string;
+  readonly simulated: boolean;
+  /** When the server was ready, on the clock of `now`; undefined before. */
+  readonly readySince: number | undefined;
+  readonly endedAt: number | undefined;
+  readonly startupMs: number;
+  readonly turns: number;
+  /** End of speech to first audio of the last answer, as the server saw it; 0 when unknown. */
+  readonly responseMs: number;
+  readonly lastWarning: string;
+}
+
+/** Loudness of both sides now, RMS 0 to 1. One object for the life of a call; read it when drawing. */
+export interface Levels {
+  microphone: number;
+  speech: number;
+}
+
+/** Counters for the details on the page and for tests. */
+export interface CallStats extends ConnectionCounts {
+  readonly playedMs: number;
+  readonly queuedMs: number;
+  readonly underruns: number;
+  readonly refusedSamples: number;
+  /** Binary messages dropped because the person had interrupted that answer. */
+  readonly discardedMessages: number;
+  readonly protocolErrors: number;
+}
+
+/** Before the first call. */
+export const idle: CallSnapshot = {
+  status: "idle",
+  muted: false,
+  textOnly: false,
+  captions: [],
+  problem: undefined,
+  notice: undefined,
+  awaiting: "nothing",
+  session: undefined,
+};
+
+/** Before the server has said anything. */
+export const noSession: SessionFacts = {
+  id: "",
+  model: "",
+  voice: "",
+  language: "",
+  simulated: false,
+  readySince: undefined,
+  endedAt: undefined,
+  startupMs: 0,
+  turns: 0,
+  responseMs: 0,
+  lastWarning: "",
+};
