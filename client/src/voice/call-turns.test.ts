@@ -64,6 +64,34 @@ describe("a turn", () => {
     expect(s.call.getSnapshot().captions.map((c) => c.text)).toEqual(["Hello?"]);
   });
 
+  it("shows once a question that is heard again for an answer that is spoken anew", async () => {
+    const s = await speaking();
+    s.socket.text({ type: "turn_restarted", reason: "upstream_lost" });
+    s.socket.text({ type: "input_transcript", text: "Hello?", final: true });
+    s.socket.text({ type: "output_transcript", text: "Once upon", final: false });
+    s.socket.binary(4800);
+    s.world.speaker!.play(10);
+    expect(s.status()).toBe("speaking");
+    expect(s.call.getSnapshot().captions.map((c) => c.text)).toEqual(["Hello?", "Once upon"]);
+  });
+
+  it("shows once a sentence that is heard again because the upstream was renewed in its middle", async () => {
+    const s = await listening();
+    s.socket.text({ type: "input_transcript", text: "What can", final: false });
+    s.socket.text({ type: "reconnected", gapMs: 700, replayedAudioMs: 900, lostAudioMs: 0 });
+    s.socket.text({ type: "input_transcript", text: "What can you tell me?", final: true });
+    expect(s.call.getSnapshot().captions.map((c) => c.text)).toEqual(["What can you tell me?"]);
+  });
+
+  it("has its own captions when the upstream does not end the one before", async () => {
+    const s = await speaking();
+    s.socket.text({ type: "generation_complete" });
+    s.world.speaker!.playAll();
+    s.socket.text({ type: "input_transcript", text: "And then?", final: true });
+    s.socket.text({ type: "output_transcript", text: "The end", final: false });
+    expect(s.call.getSnapshot().captions.map((c) => c.text)).toEqual(["Hello?", "Once upon a time", "And then?", "The end"]);
+  });
+
   it("follows a renewal of the upstream without ending anything", async () => {
     const s = await speaking();
     s.socket.text({ type: "reconnecting", reason: "go_away", attempt: 1 });

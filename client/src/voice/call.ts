@@ -178,7 +178,10 @@ export class Call {
       message: (message) => this.onMessage(run, message),
       speech: (pcm) => this.onSpeech(run, pcm),
       report: (report) => this.onReport(run, report),
-      playback: (what) => this.dispatch(what),
+      playback: (what) => {
+        if (what === "playbackEnded") this.caption(captions.answerWhole(this.captions));
+        this.dispatch(what);
+      },
       frame: (frame) => this.onFrame(run, frame),
       microphoneOpened: (microphone) => {
         microphone.setMuted(this.snapshot.muted);
@@ -299,7 +302,9 @@ export class Call {
         this.caption(captions.cutShort(this.captions, run.answer.complete && run.answer.empty));
         return this.dispatch("interrupted");
       case "generation_complete":
-        return this.speechComplete(run);
+        this.speechComplete(run);
+        if (run.answer.empty) this.caption(captions.answerWhole(this.captions));
+        return;
       case "turn_complete":
         run.discarding = false;
         this.caption(captions.turnOver(this.captions, m.turn.interrupted));
@@ -318,6 +323,7 @@ export class Call {
       case "reconnecting":
         return this.update({ notice: { kind: "reconnecting" } });
       case "reconnected":
+        if (m.replayedAudioMs > 0) this.caption(captions.replayed(this.captions));
         return this.clearNotice("reconnecting");
       case "session_expiring":
         return this.update({ notice: { kind: "expiring", timeLeftMs: m.timeLeftMs } });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cutShort, heard, noCaptions, restarted, said, turnOver, typed, type Captions } from "./captions";
+import { answerWhole, cutShort, heard, noCaptions, replayed, restarted, said, turnOver, typed, type Captions } from "./captions";
 
 /** The captions as a script: who, what, and how it stands. */
 function script(c: Captions): string[] {
@@ -97,6 +97,69 @@ describe("captions", () => {
   it("lose an answer that will be spoken anew", () => {
     const c = restarted(said(heard(noCaptions, "Hello?", true), "Half an ans"));
     expect(script(said(c, "A whole answer."))).toEqual(["person: Hello?", "model…: A whole answer."]);
+  });
+
+  describe("when a question is heard again for an answer that is spoken anew", () => {
+    const asked = heard(heard(noCaptions, "What can you tell me", false), " about the bridge?", true);
+    const lost = restarted(said(asked, "It was bui"));
+
+    it("do not show it twice", () => {
+      let c = heard(lost, "What can you", false);
+      c = said(c, "It was");
+      c = heard(c, " tell me about the bridge?", false);
+      c = said(c, " built.");
+      expect(script(c)).toEqual(["person: What can you tell me about the bridge?", "model…: It was built."]);
+      c = heard(turnOver(c, false), "What can you tell me about the bridge?", true);
+      expect(script(c).length).toBe(3);
+    });
+
+    it("do not show the end of it twice", () => {
+      const c = said(heard(lost, "about the bridge?", true), "It was");
+      expect(script(c)).toEqual(["person: What can you tell me about the bridge?", "model…: It was"]);
+    });
+
+    it("show it as it is understood now", () => {
+      let c = heard(heard(lost, "What can you", false), " tell us about", false);
+      c = said(heard(c, " the ridge?", true), "It is");
+      expect(script(c)).toEqual(["person: What can you tell us about the ridge?", "model…: It is"]);
+      expect(c.list[0]!.id).toBe(asked.list[0]!.id);
+    });
+
+    it("keep it when something else is said", () => {
+      expect(script(heard(lost, "Stop.", true))).toEqual(["person: What can you tell me about the bridge?", "person: Stop."]);
+    });
+
+    it("go on where it goes on", () => {
+      let c = restarted(said(heard(asked, "Wait,", false), "It was"));
+      c = heard(c, "What can you tell me about the bridge?", false);
+      c = heard(c, " Wait, stop.", true);
+      expect(script(c)).toEqual(["person: What can you tell me about the bridge?", "person: Wait, stop."]);
+    });
+
+    it("do not show twice what was typed", () => {
+      const question = said(heard(typed(noCaptions, "How old?"), "How old?", true), "Ver");
+      expect(script(said(heard(restarted(question), "How old?", true), "Very"))).toEqual(["person: How old?", "model…: Very"]);
+    });
+
+    it("do not show half a sentence twice either", () => {
+      const c = heard(replayed(heard(noCaptions, "What can you", false)), "What can you tell me?", true);
+      expect(script(c)).toEqual(["person: What can you tell me?"]);
+    });
+  });
+
+  it("begin a new turn after a whole answer, though the upstream did not end it", () => {
+    let c = answerWhole(said(heard(noCaptions, "One?", false), "First"));
+    c = said(c, ".");
+    c = said(answerWhole(said(heard(c, "Two?", false), "Second.")), "");
+    c = said(typed(c, "Three?"), "Third.");
+    expect(script(c)).toEqual([
+      "person: One?",
+      "model: First.",
+      "person: Two?",
+      "model: Second.",
+      "person: Three?",
+      "model…: Third.",
+    ]);
   });
 
   it("do not begin with blank pieces", () => {

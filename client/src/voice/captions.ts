@@ -19,16 +19,30 @@ export interface Captions {
   readonly personInTurn: boolean;
   /** What was typed in this turn and not heard back: some upstreams transcribe it as if it had been said. */
   readonly echoes: readonly string[];
+  /** What was typed in this turn. */
+  readonly typed: readonly string[];
+  /** The model has said all of its answer; not every upstream ends the turn then. */
+  readonly whole: boolean;
+  /** The upstream hears this turn once more: what was said, and what of it has come again. */
+  readonly again: { readonly said: string; readonly heard: string } | undefined;
 }
 
 /** The page keeps the last captions of a long conversation; older ones scroll away for good. */
 const maxCaptions = 400;
 
-export const noCaptions: Captions = { list: [], nextId: 1, personInTurn: false, echoes: [] };
+const newTurn = { typed: [], whole: false, again: undefined } as const;
+
+export const noCaptions: Captions = { list: [], nextId: 1, personInTurn: false, echoes: [], ...newTurn };
 
 /** Adds something that was typed: whole at once. */
 export function typed(c: Captions, text: string): Captions {
-  return { ...add(c, { who: "person", text, closed: true, interrupted: false }), personInTurn: true, echoes: [...c.echoes, text] };
+  c = begun(c);
+  return {
+    ...add(c, { who: "person", text, closed: true, interrupted: false }),
+    personInTurn: true,
+    echoes: [...c.echoes, text],
+    typed: [...c.typed, text],
+  };
 }
 
 /** Appends a piece of what the person said. */
@@ -39,6 +53,8 @@ export function heard(c: Captions, text: string, final: boolean): Captions {
     const rest = echo.slice(piece.length).trimStart();
     return { ...c, echoes: rest === "" ? others : [rest, ...others] };
   }
+  if (c.again) return heardAgain(c, c.again.said, c.again.heard + text, final);
+  c = begun(c);
   const open = lastIndex(c, (x) => x.who === "person" && !x.closed);
   if (open >= 0) return replace(c, open, (x) => ({ ...x, text: x.text + text, closed: final }));
   if (text.trim() === "") return c;
@@ -63,6 +79,7 @@ export function said(c: Captions, text: string): Captions {
  * An answer of which every word was heard is closed like any other, whatever the upstream thinks of it.
  */
 export function cutShort(c: Captions, heardWhole = false): Captions {
+  c = { ...c, whole: false, again: undefined };
   if (c.list.every((x) => x.closed)) return { ...c, personInTurn: false };
   const open = lastIndex(c, (x) => x.who === "model" && !x.closed);
   const last = open < 0 ? c.list.length - 1 : open;
@@ -79,12 +96,67 @@ export function turnOver(c: Captions, interrupted: boolean): Captions {
     // It comes late, when the person may be in the middle of their next sentence: that stays open.
     return { ...c, list: c.list.map((x) => (x.closed || x.who === "person" ? x : { ...x, closed: true, interrupted })) };
   }
-  return { ...c, list: c.list.map((x) => (x.closed ? x : { ...x, closed: true })), personInTurn: false, echoes: [] };
+  return { ...c, list: c.list.map((x) => (x.closed ? x : { ...x, closed: true })), personInTurn: false, echoes: [], ...newTurn };
 }
 
-/** The answer in progress was lost and will be spoken anew. */
+/** Every word of the answer was spoken. The next question begins a turn, whether the upstream ends this one or not. */
+export function answerWhole(c: Captions): Captions {
+  return c.list.some((x) => x.who === "model" && !x.closed) ? { ...c, whole: true } : c;
+}
+
+/** The answer in progress was lost and will be spoken anew. The question is heard once more for that. */
 export function restarted(c: Captions): Captions {
-  return { ...c, list: c.list.filter((x) => x.who !== "model" || x.closed) };
+  return replayed({ ...c, list: c.list.filter((x) => x.who !== "model" || x.closed), whole: false });
+}
+
+/** The upstream is given what was said in this turn once more, and may write it down once more. */
+export function replayed(c: Captions): Captions {
+  const said = questions(c).map((at) => c.list[at]!.text.trim()).join(" ");
+  return { ...c, echoes: c.typed, again: said === "" ? undefined : { said, heard: "" } };
+}
+
+/** Where what was said (not typed) in this turn stands in the list. */
+function questions(c: Captions): number[] {
+  const from = lastIndex(c, (x) => x.who === "model" && x.closed) + 1;
+  return c.list.flatMap((x, at) => (at >= from && x.who === "person" && !c.typed.includes(x.text) ? [at] : []));
+}
+
+/**
+ * Takes what is heard a second time: the same words, or the end of them, are not shown twice; more words are added; and
+ * words that are understood differently now replace the first try.
+ */
+function heardAgain(c: Captions, said: string, now: string, final: boolean): Captions {
+  const words = now.trim();
+  if (said.includes(words)) {
+    const list = final ? c.list.map((x) => (x.who === "person" ? { ...x, closed: true } : x)) : c.list;
+    return { ...c, list, again: final || words === said ? undefined : { said, heard: now } };
+  }
+  c = { ...c, again: undefined };
+  const at = questions(c);
+  const common = overlap(said, words);
+  if (common > 0) return heard(c, words.slice(common), final);
+  const first = at[0];
+  if (first === undefined || firstWord(said) !== firstWord(words)) return heard(c, now, final);
+  const list = c.list.filter((_, i) => i === first || !at.includes(i));
+  return replace({ ...c, list }, first, (x) => ({ ...x, text: words, closed: final }));
+}
+
+/** How much of the beginning of `next` is the end of `before`, in whole words. */
+function overlap(before: string, next: string): number {
+  for (let n = Math.min(before.length, next.length); n > 0; n--) {
+    const startsWord = n === before.length || before[before.length - n - 1] === " ";
+    if (startsWord && before.endsWith(next.slice(0, n)) && !/^[\p{L}\p{N}]{2}/u.test(next.slice(n - 1))) return n;
+  }
+  return 0;
+}
+
+function firstWord(text: string): string {
+  return text.toLowerCase().match(/[\p{L}\p{N}]+/u)?.[0] ?? "";
+}
+
+/** A turn that the upstream did not end is over when the person goes on after a whole answer. */
+function begun(c: Captions): Captions {
+  return c.whole ? turnOver(c, false) : c;
 }
 
 function add(c: Captions, caption: Omit<Caption, "id">, at = c.list.length): Captions {

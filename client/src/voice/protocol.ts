@@ -85,7 +85,7 @@ export type ServerMessage =
   | { type: "voice_activity"; state: "started" | "ended" }
   | { type: "session_updated"; model: string; voice: string; language: string }
   | { type: "reconnecting"; reason: string; attempt: number }
-  | { type: "reconnected"; gapMs: number; lostAudioMs: number }
+  | { type: "reconnected"; gapMs: number; replayedAudioMs: number; lostAudioMs: number }
   | { type: "session_expiring"; timeLeftMs: number }
   | { type: "session_resumed"; received: number; lost: number | null; upstream: string }
   | { type: "resume_ticket"; resumeTicket: string }
@@ -202,7 +202,12 @@ export function parseServerMessage(text: string): ServerMessage {
     case "reconnecting":
       return { type, reason: m.string("reason", ""), attempt: m.number("attempt", 1) };
     case "reconnected":
-      return { type, gapMs: m.number("gapMs", 0), lostAudioMs: m.number("lostAudioMs", 0) };
+      return {
+        type,
+        gapMs: m.number("gapMs", 0),
+        replayedAudioMs: m.number("replayedAudioMs", 0),
+        lostAudioMs: m.number("lostAudioMs", 0),
+      };
     case "session_expiring":
       return { type, timeLeftMs: m.number("timeLeftMs") };
     case "session_resumed":
