@@ -72,7 +72,8 @@ type item struct {
 	length int
 
 	command *Command
-	passed  bool // of a command: it went ahead of audio that was held back, or must not be given again
+	came    time.Time // of a command
+	passed  bool      // of a command: it went ahead of audio that was held back, or must not be given again
 }
 
 // chunkSize is a page: 128 ms of 16 kHz audio.
@@ -108,14 +109,14 @@ func (in *inbox) accept(generation uint64, c *Command, now time.Time) (counted, 
 			return true, true
 		}
 	}
-	return true, in.appendCommand(c)
+	return true, in.appendCommand(c, now)
 }
 
 // insert puts a command of the session's own behind what the browser sent.
-func (in *inbox) insert(c *Command) {
+func (in *inbox) insert(c *Command, now time.Time) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.appendCommand(c)
+	in.appendCommand(c, now)
 }
 
 // pad puts audio of the session's own behind what the browser sent.
@@ -176,13 +177,13 @@ func (in *inbox) appendAudio(pcm []byte, now time.Time) {
 	}
 }
 
-func (in *inbox) appendCommand(c *Command) bool {
+func (in *inbox) appendCommand(c *Command, now time.Time) bool {
 	size := c.size()
 	if in.commands >= maxQueuedCommands || in.cmdBytes+size > maxQueuedBytes {
 		return false
 	}
 	kept := *c
-	in.items.push(item{seq: in.received, pos: in.samples, command: &kept})
+	in.items.push(item{seq: in.received, pos: in.samples, command: &kept, came: now})
 	in.commands++
 	in.cmdBytes += size
 	in.counters.UplinkBytes += int64(size)

@@ -12,8 +12,8 @@ type renewal struct {
 	covers span   // what the handle knows
 	exact  bool   // the upstream told what that is
 
-	answer     cursor // where the sender stood when the first piece of the answer in progress, or of the last one, came
-	transcript cursor // what the transcript of finished turns covers
+	answer     span // what the answer in progress, or the last one, can be an answer to
+	transcript span // what the transcript of finished turns covers
 
 	rotate   bool        // the upstream said that it will close
 	deadline *time.Timer // wakes the connection when no turn's end came in time
@@ -45,14 +45,11 @@ func (s *Session) note(e *Event) {
 		first := !s.turns.open || s.turns.generated
 		s.turns.mu.Unlock()
 		if first {
-			n.answer = s.in.place()
+			n.answer = s.in.settled(time.Now())
 		}
 	case EventTurnComplete:
 		n.transcript = n.answer
 		s.history.turn()
-		if n.handle == "" {
-			s.in.cover(span{n.transcript, n.transcript}, s.overlap())
-		}
 	case EventResumption:
 		if !e.Resumable || e.Handle == "" {
 			return
@@ -62,7 +59,7 @@ func (s *Session) note(e *Event) {
 			at := s.in.consumed(e.Consumed)
 			n.covers = span{at, at}
 		} else {
-			n.covers = span{audio: s.in.place(), commands: n.transcript}
+			n.covers = span{audio: s.in.place(), commands: n.transcript.commands}
 		}
 		s.in.cover(n.covers, s.overlap())
 	case EventGoAway:
@@ -209,10 +206,9 @@ func (s *Session) prepare(why string) (again, lost int) {
 	t.mu.Unlock()
 	switch {
 	case answered: // only what came after the answer had begun
-		n.transcript, n.exact = n.answer, true
-		n.covers = span{n.answer, n.answer}
+		n.transcript, n.covers, n.exact = n.answer, n.answer, true
 	case n.handle == "":
-		n.covers = span{n.transcript, n.transcript}
+		n.covers = n.transcript
 	}
 	return s.in.rewind(n.covers, s.overlap())
 }

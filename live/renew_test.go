@@ -153,7 +153,7 @@ func TestRenew_givesTheOverlapAgainWhereNobodyTells(t *testing.T) {
 		st, second := beginTwice(t, nil)
 		st.speak(0, 2000)
 		st.browser.say(`{"type":"text","text":"answered"}`)
-		synctest.Wait()
+		time.Sleep(time.Second)
 		st.up.says(speech(40))
 		synctest.Wait()
 		st.browser.say(`{"type":"text","text":"typed into the answer"}`)

@@ -1,5 +1,7 @@
 package live
 
+import "time"
+
 // What an upstream was given is kept until a resumption handle, or the transcript of a finished turn, covers it: the
 // next connection is given the rest again.
 
@@ -8,6 +10,29 @@ func (in *inbox) place() cursor {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return in.here()
+}
+
+// inFlight is how long a message may be on its way to the upstream, or an event on its way back.
+const inFlight = 250 * time.Millisecond
+
+// settled is the place that an event which has just come can know of: where the sender stands, but for commands that
+// were given so lately that they and the event may have crossed.
+func (in *inbox) settled(now time.Time) span {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	here := in.here()
+	known := span{here, here}
+	for i := in.done - 1; i >= 0; i-- {
+		it := in.items.at(i)
+		if it.command == nil {
+			continue
+		}
+		if now.Sub(it.came) > inFlight {
+			break
+		}
+		known.commands = cursor{item: in.first + int64(i), pos: it.pos}
+	}
+	return known
 }
 
 // marked notes that the upstream's message with an index ended at a place.

@@ -168,7 +168,7 @@ func (s *Session) keepAlive(now time.Time) time.Duration {
 	}
 	var err error
 	if s.up.upstream != nil && !s.tools.holdsAudio() {
-		n := s.setup().InputRate * 2 * int(silenceLength/time.Millisecond) / 1000
+		n := int(time.Duration(s.setup().InputRate)*silenceLength/time.Second) * 2
 		err = s.send(&Command{Kind: CommandAudio, PCM: make([]byte, n)})
 		s.up.silence.Add(int64(n))
 	}

@@ -1,0 +1,369 @@
+package live
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// The model test plays conversations by chance, with upstreams that break at any moment, against a small model of what
+// an upstream remembers: a lineage. A ledger stands outside the session. At the end the lineage that survived must hold
+// every sample and every text that the person sent (U1), none twice but for the overlap (U2), in order (U3, U4), and the
+// browser must have heard each answer as a gapless row of pieces (D1), nothing of it after its turn was told to be over.
+
+// lineage is what one row of connections remembers: the microphone's stream in units of four bytes, and texts.
+type lineage struct {
+	units []uint32
+	texts []string
+}
+
+func (l lineage) clone() lineage {
+	return lineage{slices.Clone(l.units), slices.Clone(l.texts)}
+}
+
+// world is the model's side of one conversation.
+type world struct {
+	t     *testing.T
+	rng   *rand.Rand // guarded by mu
+	exact bool       // handles come with the index of what they hold, as on Vertex
+
+	mu      sync.Mutex
+	up      *worldUpstream // the newest connection
+	handles map[string]lineage
+	dials   int       // that gave a connection
+	seeded  int       // of them, those without a handle after the first
+	starts  []lineage // what was remembered when each answer began: its transcript stands for that
+}
+
+// worldUpstream is one connection of it.
+type worldUpstream struct {
+	*memUpstream
+	w       *world
+	memory  lineage
+	marks   []lineage // after each message: what a handle of that index holds; the setup is number 0
+	handled int64     // index of the newest handle
+	answer  int       // in progress; 0: none
+	piece   uint16
+	atStart lineage // memory when the answer in progress began
+}
+
+func (w *world) Dial(_ context.Context, s Setup) (Upstream, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.rng.IntN(8) == 0 {
+		return nil, &UpstreamError{Fault: FaultBroken, Detail: "refused"}
+	}
+	u := &worldUpstream{memUpstream: newMemUpstream(), w: w}
+	if s.Handle != "" {
+		known, ok := w.handles[s.Handle]
+		if !ok {
+			w.t.Errorf("a handle was used that was never given: %q", s.Handle)
+		}
+		u.memory = known.clone()
+	} else {
+		u.memory = w.transcribed(s.History)
+	}
+	u.marks = []lineage{u.memory.clone()}
+	if w.dials++; w.dials > 1 && s.Handle == "" {
+		w.seeded++
+	}
+	w.up = u
+	u.says(Event{Kind: EventReady})
+	return u, nil
+}
+
+// transcribed is what a transcript stands for: the text of each answer names the answer.
+func (w *world) transcribed(turns []HistoryTurn) lineage {
+	for _, turn := range slices.Backward(turns) {
+		var n int
+		if _, err := fmt.Sscanf(turn.Text, "answer %d", &n); err == nil && turn.Role == "model" {
+			return w.starts[n-1].clone()
+		}
+	}
+	return lineage{}
+}
+
+func (u *worldUpstream) Send(c *Command) (int64, error) {
+	u.w.mu.Lock()
+	switch c.Kind {
+	case CommandAudio:
+		for p := c.PCM; len(p) >= 4; p = p[4:] {
+			u.memory.units = append(u.memory.units, binary.LittleEndian.Uint32(p))
+		}
+	case CommandText:
+		u.memory.texts = append(u.memory.texts, c.Text)
+	}
+	u.marks = append(u.marks, u.memory.clone())
+	u.w.mu.Unlock()
+	return u.memUpstream.Send(c)
+}
+
+func (w *world) current() *worldUpstream {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.up
+}
+
+// speakPiece begins an answer or goes on with it. Each sample of a piece tells the answer and the piece's number.
+func (w *world) speakPiece() {
+	w.mu.Lock()
+	u := w.up
+	var events []Event
+	if u.answer == 0 {
+		u.atStart = u.memory.clone()
+		w.starts = append(w.starts, u.atStart)
+		u.answer, u.piece = len(w.starts), 0
+		events = append(events, Event{Kind: EventOutputTranscript, Text: fmt.Sprintf("answer %d", u.answer)})
+	}
+	pcm := make([]byte, 1920)
+	for i := 0; i < len(pcm); i += 4 {
+		binary.LittleEndian.PutUint16(pcm[i:], uint16(u.answer))
+		binary.LittleEndian.PutUint16(pcm[i+2:], u.piece)
+	}
+	u.piece++
+	w.mu.Unlock()
+	u.says(append([]Event{{Kind: EventAudio, PCM: pcm}}, events...)...)
+}
+
+// endTurn ends the answer in progress, and gives a handle afterwards.
+func (w *world) endTurn(handle bool) {
+	w.mu.Lock()
+	u := w.up
+	u.answer = 0
+	events := []Event{{Kind: EventGenerationComplete}, {Kind: EventTurnComplete}}
+	if handle {
+		events = append(events, w.handle(u))
+	}
+	w.mu.Unlock()
+	u.says(events...)
+}
+
+// handle makes one. Where it is not exact, it misses up to 400 ms of the newest audio, and texts without an answer.
+func (w *world) handle(u *worldUpstream) Event {
+	name := fmt.Sprintf("H%d", len(w.handles))
+	e := Event{Kind: EventResumption, Handle: name, Resumable: true, Consumed: -1}
+	if w.exact {
+		u.handled += w.rng.Int64N(int64(len(u.marks)) - u.handled)
+		e.Consumed = u.handled
+		w.handles[name] = u.marks[e.Consumed].clone()
+		return e
+	}
+	known := u.memory.clone()
+	lag := min(w.rng.IntN(400*8), len(known.units)) // eight units a millisecond
+	known.units = known.units[:len(known.units)-lag]
+	known.texts = slices.Clone(u.atStart.texts)
+	w.handles[name] = known
+	return e
+}
+
+func TestModel_conversationsOverUpstreamsThatBreak(t *testing.T) {
+	for seed := range uint64(100) {
+		for _, exact := range []bool{true, false} {
+			t.Run(fmt.Sprintf("seed %d, exact %v", seed, exact), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { playWorld(t, seed, exact, false) })
+			})
+		}
+	}
+}
+
+// Interruptions of both kinds, answers that are not restarted, and a socket that takes what it likes: what goes up is then
+// a matter of policy, but the browser still hears gapless answers.
+func TestModel_whatTheBrowserHearsOfInterruptedAnswersOverASlowSocket(t *testing.T) {
+	for seed := range uint64(150) {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { playWorld(t, seed, false, true) })
+		})
+	}
+}
+
+func playWorld(t *testing.T, seed uint64, exact, rough bool) {
+	rng := rand.New(rand.NewPCG(seed, 7))
+	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 8)), exact: exact, handles: map[string]lineage{}}
+	cfg := DefaultConfig()
+	cfg.Live.ConnectTimeout = 5 * time.Minute // breaks come in rows here
+	b := newMemBrowser(t)
+	if rough {
+		b.room, b.timeout = 3000, time.Hour
+		cfg.Resume.MidTurn = []string{midTurnKeep, midTurnRestart}[rng.IntN(2)]
+	}
+	g := NewGateway(cfg, []Backend{{Name: BackendGemini, Workflow: "gemini-live", Dialer: w}}, slog.New(slog.DiscardHandler))
+	slot, err := g.Admit(BackendGemini)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); slot.Serve(b, Client{}) }()
+	b.say(`{"type":"start_session","config":{"model":"gemini-3.8-live"}}`)
+	time.Sleep(10 * time.Second) // the first dial may be refused, which ends a session that has not begun
+	select {
+	case <-done:
+		return
+	default:
+	}
+
+	units := uint32(1) // a unit of 0 is silence
+	var texts []string
+	speak := func(ms int) {
+		pcm := make([]byte, 0, ms*32)
+		for range ms * 8 {
+			pcm = binary.LittleEndian.AppendUint32(pcm, units)
+			units++
+		}
+		b.speak(pcm)
+	}
+	for range 150 {
+		if rough {
+			w.disturb(b, rng)
+		}
+		switch n := rng.IntN(100); {
+		case n < 55:
+			speak(20)
+			time.Sleep(20 * time.Millisecond)
+		case n < 60:
+			speak(4 + 2*rng.IntN(40)) // as a client that catches up
+		case n < 64:
+			texts = append(texts, fmt.Sprintf("text %d", len(texts)))
+			b.say(fmt.Sprintf(`{"type":"text","text":%q}`, texts[len(texts)-1]))
+		case n < 82:
+			w.speakPiece()
+		case n < 90:
+			w.mu.Lock()
+			speaking := w.up.answer != 0
+			w.mu.Unlock()
+			if speaking {
+				w.endTurn(rng.IntN(4) != 0)
+			}
+		case n < 92:
+			w.current().says(Event{Kind: EventGoAway, TimeLeft: time.Duration(rng.IntN(20)) * time.Second})
+		case n < 96:
+			select {
+			case w.current().ended <- io.ErrUnexpectedEOF:
+			default:
+			}
+		default:
+			time.Sleep(time.Duration(rng.IntN(3000)) * time.Millisecond)
+		}
+		if rng.IntN(3) != 0 {
+			synctest.Wait()
+		}
+	}
+	b.takes(1 << 30)
+	time.Sleep(30 * time.Second) // whatever is being renewed, is
+	b.say(`{"type":"end_session"}`)
+	<-done
+
+	if !rough {
+		w.checkUplink(units, texts, g.Stats().Counters)
+	}
+	checkDownlink(t, b.heard())
+}
+
+// disturb interrupts an answer now and then, and lets the socket take some more.
+func (w *world) disturb(b *memBrowser, rng *rand.Rand) {
+	if rng.IntN(3) == 0 {
+		b.takes(rng.IntN(2500))
+	}
+	switch rng.IntN(40) {
+	case 0:
+		b.say(`{"type":"interrupt"}`)
+	case 1:
+		w.mu.Lock()
+		u := w.up
+		speaking := u.answer != 0
+		u.answer = 0
+		w.mu.Unlock()
+		if speaking {
+			u.says(Event{Kind: EventInterrupted}, Event{Kind: EventTurnComplete})
+		}
+	}
+}
+
+func (w *world) checkUplink(units uint32, texts []string, c Counters) {
+	seen := make([]bool, units)
+	doubled := 0
+	last := int64(-1)
+	for _, u := range w.up.memory.units {
+		if u == 0 {
+			continue // silence that the session sent
+		}
+		if seen[u] {
+			doubled++
+			continue
+		}
+		if int64(u) < last {
+			w.t.Errorf("U3: unit %d came after %d", u, last)
+		}
+		seen[u], last = true, int64(u)
+	}
+	lost := 0
+	for _, s := range seen[1:] {
+		if !s {
+			lost++
+		}
+	}
+	if lost > 0 {
+		w.t.Errorf("U1: %d of %d units are lost over %d connections (told: %d ms)", lost, units, w.dials, c.LostAudioMs)
+	}
+	// Per renewal the overlap, the lag of the handle, and two frames by which cutting at frames may exceed them.
+	limit := (w.dials - 1) * 8 * (500 + 400 + 2*84)
+	if w.exact && w.seeded == 0 {
+		limit = 0
+	}
+	if doubled > limit {
+		w.t.Errorf("U2: %d units came twice over %d connections, at most %d may", doubled, w.dials, limit)
+	}
+	known := w.up.memory.texts
+	if !w.exact || w.seeded > 0 { // a text that crossed an answer's beginning is given again: nobody tells whether it was known
+		known = firsts(known)
+	}
+	if !slices.Equal(known, texts) {
+		w.t.Errorf("U4: the model knows the texts %v, the person sent %v", w.up.memory.texts, texts)
+	}
+}
+
+// firsts leaves out what has been there before.
+func firsts(texts []string) (kept []string) {
+	for _, text := range texts {
+		if !slices.Contains(kept, text) {
+			kept = append(kept, text)
+		}
+	}
+	return kept
+}
+
+// checkDownlink looks at what the browser heard, as the browser would: turn_restarted takes back what came of a turn.
+func checkDownlink(t *testing.T, all []message) {
+	answer, next := uint16(0), uint16(0)
+	over := map[uint16]bool{}
+	for _, m := range all {
+		switch m.Type {
+		case "turn_restarted", "turn_complete", "interrupted":
+			over[answer] = answer != 0
+			answer, next = 0, 0
+		case "error":
+			t.Errorf("the browser was told %v", m.JSON)
+		case "audio":
+			for p := m.Audio; len(p) > 0; p = p[min(1920, len(p)):] {
+				a, piece := binary.LittleEndian.Uint16(p), binary.LittleEndian.Uint16(p[2:])
+				if answer == 0 {
+					answer = a
+				}
+				if over[a] {
+					t.Fatalf("D4: piece %d of answer %d came after its end", piece, a)
+				}
+				if a != answer || piece != next {
+					t.Fatalf("D1: piece %d of answer %d came where piece %d of answer %d belongs", piece, a, next, answer)
+				}
+				next++
+			}
+		}
+	}
+}
