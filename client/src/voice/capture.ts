@@ -48,8 +48,8 @@ export async function openMicrophone(
     throw new ProblemError(problemOf(codeOf(cause)), { cause });
   }
   try {
-    await loaded;
-    signal.throwIfAborted();
+    // A context that was closed meanwhile may never load anything: the device must not wait for it.
+    await unlessAborted(loaded, signal);
     return connect(context, stream, events);
   } catch (error) {
     stream.getTracks().forEach((track) => track.stop());
@@ -81,6 +81,16 @@ function connect(context: AudioContext, stream: MediaStream, events: MicrophoneE
       }
     },
   };
+}
+
+/** Waits for `work`; rejects with the signal's reason as soon as that is aborted. */
+function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const leave = (): void => reject(signal.reason);
+    if (signal.aborted) return leave();
+    signal.addEventListener("abort", leave, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+  });
 }
 
 function codeOf(error: unknown): string {
