@@ -146,6 +146,31 @@ describe("Connection", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it("asks before it gives up a line that it could not watch, as in a hidden page whose timers stand still", () => {
+    const { socket, got, connection } = setUp();
+    connection.open(socket);
+    socket.open();
+    vi.setSystemTime(Date.now() + 60_000);
+    vi.advanceTimersByTime(10_000);
+    expect(got.closed).toEqual([]);
+    expect(socket.types.at(-1)).toBe("ping");
+    socket.text({ type: "pong", t: 1 });
+    vi.setSystemTime(Date.now() + 60_000);
+    vi.advanceTimersByTime(10_000);
+    expect(got.closed).toEqual([]);
+    vi.advanceTimersByTime(20_000);
+    expect(got.closed).toEqual([{ code: 1006, opened: true }]);
+  });
+
+  it("does nothing more when a socket opens that was given up", () => {
+    const { socket, connection } = setUp();
+    connection.open(socket);
+    connection.close();
+    socket.open();
+    expect(socket.sent).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   it("finds out within seconds when there is a hint of trouble", () => {
     const alive = setUp();
     alive.connection.open(alive.socket);

@@ -58,9 +58,12 @@ const retryMs = 50;
 
 const openTimeoutMs = 10_000;
 
-/** A line without a sign of life for this long is dead, whatever the operating system believes. */
-const silenceTimeoutMs = 30_000;
 const pingEveryMs = 10_000;
+/**
+ * A line that does not answer a ping for this long is dead, whatever the operating system believes. Silence alone is no
+ * sign of it: the timers of a hidden page may run once a minute, and so may the pings.
+ */
+const answerTimeoutMs = 20_000;
 
 /** After a hint of trouble (the device says it is offline) an answer to a ping is expected sooner. */
 const probeTimeoutMs = 4000;
@@ -89,6 +92,8 @@ export class Connection {
   private bytesSinceAck = 0;
 
   private lastSign = 0;
+  /** When the first ping that has had no answer was sent. */
+  private askedSince: number | undefined;
   private openTimer: Timer;
   private pumpTimer: Timer;
   private ackTimer: Timer;
@@ -173,6 +178,7 @@ export class Connection {
   private onMessage(data: unknown): void {
     if (this.over) return;
     this.lastSign = this.now();
+    this.askedSince = undefined;
     if (data instanceof ArrayBuffer) {
       this.count(data.byteLength);
       if (data.byteLength % 2 !== 0) {
@@ -248,8 +254,10 @@ export class Connection {
 
   private beat(): void {
     const t = this.now();
-    if (t - this.lastSign >= silenceTimeoutMs) this.abandon();
-    else if (t - this.lastSign >= pingEveryMs / 2) this.write({ type: "ping", t });
+    if (this.askedSince !== undefined && t - this.askedSince >= answerTimeoutMs) return this.abandon();
+    if (t - this.lastSign < pingEveryMs / 2) return;
+    this.askedSince ??= t;
+    this.write({ type: "ping", t });
   }
 
   /** Gives up a line that no longer answers; its own close handshake would only wait longer. */
@@ -273,6 +281,7 @@ export class Connection {
     clearTimeout(this.ackTimer);
     clearTimeout(this.probeTimer);
     clearInterval(this.pingTimer);
+    if (this.socket) this.socket.onopen = this.socket.onmessage = this.socket.onclose = null;
   }
 }
 
