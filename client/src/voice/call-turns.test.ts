@@ -160,6 +160,19 @@ describe("interrupting", () => {
     s.socket.text({ type: "interrupted" });
     // The server's answer to it is no news: the answer to the typed words is what is awaited.
     expect(s.status()).toBe("thinking");
+    s.socket.text(turnComplete(true));
+    expect(s.status()).toBe("thinking");
+  });
+
+  it("may cross the end of the turn on the way", async () => {
+    const s = await speaking();
+    s.call.sendText("Something else");
+    s.socket.text(turnComplete());
+    s.socket.text({ type: "interrupted" });
+    expect(s.status()).toBe("thinking");
+    s.socket.binary(4800);
+    s.world.speaker!.play(10);
+    expect(s.status()).toBe("speaking");
   });
 
   it("means nothing while there is nothing to interrupt", async () => {

@@ -143,6 +143,14 @@ describe("failing", () => {
     expect(call.getSnapshot()).toMatchObject({ status: "failed", problem: { code: "unsupported" } });
   });
 
+  it("flushes half a sentence when the microphone is pulled out", async () => {
+    const s = await listening();
+    for (let i = 0; i < 10; i++) frame(s, 0.2);
+    s.world.microphone!.lost();
+    expect(s.socket.types.at(-1)).toBe("turn_complete");
+    expect(s.status()).toBe("thinking");
+  });
+
   it("goes on in writing when the microphone is pulled out", async () => {
     const s = await listening();
     s.world.microphone!.lost();
@@ -168,6 +176,39 @@ describe("ending", () => {
     expect(s.world.audioClosed).toBe(1);
     expect(vi.getTimerCount()).toBe(0);
     expect(s.call.stats()?.sent).toBeGreaterThan(0);
+  });
+
+  it("ten times over leaves nothing open, however the conversation ended", async () => {
+    const s = setUp();
+    const cycle = async (end: () => void): Promise<void> => {
+      s.call.start();
+      s.world.admit();
+      s.world.allowMicrophone();
+      await settle();
+      const { socket } = s;
+      socket.open();
+      socket.text({ type: "session_started", sessionId: "s-1" });
+      socket.text(ready);
+      for (let i = 0; i < 10; i++) frame(s, 0.2);
+      socket.binary(4800);
+      end();
+      await vi.advanceTimersByTimeAsync(5000);
+      expect(s.call.getSnapshot().status).toMatch(/ended|failed/);
+      expect([socket.onopen, socket.onmessage, socket.onclose]).toEqual([null, null, null]);
+      expect(vi.getTimerCount()).toBe(0);
+    };
+    for (let i = 0; i < 5; i++) {
+      await cycle(() => s.socket.drop(1006));
+      await cycle(() => s.call.hangUp());
+    }
+    expect(s.world.audioClosed).toBe(10);
+    expect(s.world.microphoneClosed).toBe(10);
+  });
+
+  it("is clean when the server closes as if all were said", async () => {
+    const s = await listening();
+    s.socket.drop(1000);
+    expect(s.call.getSnapshot()).toMatchObject({ status: "ended", problem: undefined });
   });
 
   it("does not wait for ever", async () => {
@@ -212,6 +253,18 @@ describe("the world around", () => {
     expect(s.call.getSnapshot().notice).toEqual({ kind: "soundHeld" });
     s.call.resumeSound();
     expect(s.world.resumed).toBe(1);
+    s.world.audio!.suspended(false);
+    expect(s.call.getSnapshot().notice).toBeUndefined();
+  });
+
+  it("goes on telling what still holds when something passing is over", async () => {
+    const s = await listening();
+    s.world.audio!.suspended(true);
+    s.socket.text({ type: "tool_activity", id: "t", name: "search", state: "running" });
+    s.socket.text({ type: "reconnecting", reason: "go_away", attempt: 1 });
+    s.socket.text({ type: "reconnected", gapMs: 700 });
+    s.socket.text({ type: "tool_activity", id: "t", name: "search", state: "done" });
+    expect(s.call.getSnapshot().notice).toEqual({ kind: "soundHeld" });
     s.world.audio!.suspended(false);
     expect(s.call.getSnapshot().notice).toBeUndefined();
   });

@@ -24,6 +24,8 @@ export class Call {
   private snapshot = idle;
   private readonly listeners = new Set<() => void>();
   private captions = captions.noCaptions;
+  /** What holds now, the newest last; that one is shown. */
+  private notices: readonly Notice[] = [];
   private readonly detector = new SpeechDetector();
   private run: Run | undefined;
   private lastStats: CallStats | undefined;
@@ -109,7 +111,7 @@ export class Call {
   networkChanged(online: boolean): void {
     if (!this.run || !isLive(this.snapshot.status)) return;
     this.run.connection.probe();
-    if (!online) this.update({ notice: { kind: "offline" } });
+    if (!online) this.notify({ kind: "offline" });
     else this.clearNotice("offline");
   }
 
@@ -187,7 +189,7 @@ export class Call {
         microphone.setMuted(this.snapshot.muted);
         this.arrived(run);
       },
-      microphoneLost: () => this.onMicrophoneLost(),
+      microphoneLost: () => this.onMicrophoneLost(run),
       soundHeld: (held) => this.onSoundHeld(held),
       failed: (problem) => this.fail(problem),
       closed: (how) => this.onClosed(run, how),
@@ -226,6 +228,7 @@ export class Call {
     const run = this.run;
     if (!run) return;
     this.lastStats = run.stats();
+    this.notices = [];
     this.run = undefined;
     run.close();
     this.levels.microphone = 0;
@@ -241,7 +244,7 @@ export class Call {
   }
 
   private onClosed(run: Run, how: Closed): void {
-    if (run.saidGoodbye && !run.problem) return this.dispatch("ended");
+    if ((run.saidGoodbye || codeOfClose(how.code, how.opened) === "ended") && !run.problem) return this.dispatch("ended");
     this.fail(run.problem ?? problemOf(codeOfClose(how.code, how.opened)));
   }
 
@@ -257,10 +260,13 @@ export class Call {
     if (change === "ended") this.dispatch("speechEnded");
   }
 
-  private onMicrophoneLost(): void {
-    this.run?.microphone?.close();
+  private onMicrophoneLost(run: Run): void {
+    run.microphone?.close();
     this.levels.microphone = 0;
-    this.update({ notice: { kind: "microphoneLost" }, textOnly: true, muted: false });
+    this.notify({ kind: "microphoneLost" });
+    this.update({ textOnly: true, muted: false });
+    // No silence will tell the model that the last sentence is over.
+    this.finishUtterance(run);
   }
 
   // --- Down: the model -----------------------------------------------------------------------------------------
@@ -305,15 +311,16 @@ export class Call {
         this.speechComplete(run);
         if (run.answer.empty) this.caption(captions.answerWhole(this.captions));
         return;
-      case "turn_complete":
-        run.discarding = false;
-        this.caption(captions.turnOver(this.captions, m.turn.interrupted));
+      case "turn_complete": {
+        // It may cross our `interrupt` on the way; then what is awaited now is the answer to what came after it.
+        const cut = m.turn.interrupted || run.discarding;
+        this.caption(captions.turnOver(this.captions, cut));
         this.session({ turns: m.turn.index, ...(m.turn.responseMs > 0 ? { responseMs: m.turn.responseMs } : {}) });
         this.speechComplete(run);
-        if (run.answer.empty) this.dispatch("turnEmpty");
+        if (run.answer.empty && !cut) this.dispatch("turnEmpty");
         return;
+      }
       case "turn_restarted":
-        run.discarding = false;
         this.caption(captions.restarted(this.captions));
         return this.dispatch("turnRestarted");
       case "voice_activity":
@@ -321,14 +328,14 @@ export class Call {
       case "session_updated":
         return this.session({ model: m.model, voice: m.voice, language: m.language });
       case "reconnecting":
-        return this.update({ notice: { kind: "reconnecting" } });
+        return this.notify({ kind: "reconnecting" });
       case "reconnected":
         if (m.replayedAudioMs > 0) this.caption(captions.replayed(this.captions));
         return this.clearNotice("reconnecting");
       case "session_expiring":
-        return this.update({ notice: { kind: "expiring", timeLeftMs: m.timeLeftMs } });
+        return this.notify({ kind: "expiring", timeLeftMs: m.timeLeftMs });
       case "tool_activity":
-        if (m.state === "running") return this.update({ notice: { kind: "tool", name: m.name } });
+        if (m.state === "running") return this.notify({ kind: "tool", name: m.name });
         return this.clearNotice("tool");
       case "warning":
         return this.session({ lastWarning: `${m.code}: ${m.message}` });
@@ -385,7 +392,7 @@ export class Call {
   }
 
   private onSoundHeld(held: boolean): void {
-    if (held) this.update({ notice: { kind: "soundHeld" } });
+    if (held) this.notify({ kind: "soundHeld" });
     else this.clearNotice("soundHeld");
   }
 
@@ -401,8 +408,14 @@ export class Call {
     this.update({ session: { ...(this.snapshot.session ?? noSession), ...facts } });
   }
 
+  private notify(notice: Notice): void {
+    this.notices = [...this.notices.filter((x) => x.kind !== notice.kind), notice];
+    this.update({ notice });
+  }
+
   private clearNotice(kind: Notice["kind"]): void {
-    if (this.snapshot.notice?.kind === kind) this.update({ notice: undefined });
+    this.notices = this.notices.filter((x) => x.kind !== kind);
+    if (this.snapshot.notice?.kind === kind) this.update({ notice: this.notices.at(-1) });
   }
 
   private update(change: Partial<CallSnapshot>): void {

@@ -56,9 +56,10 @@ export class FakeSpeaker {
 }
 
 export function setUp() {
-  const socket = new FakeSocket();
   const world = {
-    socket,
+    /** The socket of the conversation that was opened last. */
+    socket: new FakeSocket(),
+    sockets: 0,
     speaker: undefined as FakeSpeaker | undefined,
     audio: undefined as AudioEvents | undefined,
     microphone: undefined as MicrophoneEvents | undefined,
@@ -95,10 +96,20 @@ export function setUp() {
         world.admit = () => resolve({ url: "wss://x/api/gemini-live-stream", protocols: ["stonepot.v1"] });
         world.refuse = reject;
       }),
-    openSocket: () => socket,
+    openSocket: () => {
+      if (world.sockets++ > 0) world.socket = new FakeSocket();
+      return world.socket;
+    },
     now: () => performance.now(),
   });
-  return { call, world, socket, status: () => call.getSnapshot().status };
+  return {
+    call,
+    world,
+    get socket() {
+      return world.socket;
+    },
+    status: () => call.getSnapshot().status,
+  };
 }
 
 export type Set = ReturnType<typeof setUp>;
