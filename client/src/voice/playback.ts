@@ -32,20 +32,24 @@ export function openSpeaker(
     else node.port.postMessage(command);
   };
 
-  context.audioWorklet.addModule(playbackWorkletUrl).then(
-    () => {
+  context.audioWorklet
+    .addModule(playbackWorkletUrl)
+    .then(() => {
       if (closed) return;
       node = new AudioWorkletNode(context, playbackProcessor, { numberOfInputs: 0, outputChannelCount: [1] });
       node.port.onmessage = (event: MessageEvent<PlaybackReport>) => report(event.data);
+      // A processor that throws is silent for good.
+      node.onprocessorerror = () => {
+        if (!closed) failed(new Error("The playback worklet has stopped."));
+      };
       node.connect(context.destination);
       const commands = waiting;
       waiting = [];
       commands.forEach(tell);
-    },
-    (error: unknown) => {
+    })
+    .catch((error: unknown) => {
       if (!closed) failed(error);
-    },
-  );
+    });
 
   return {
     push: (pcm) => tell({ type: "audio", pcm }),
