@@ -7,16 +7,10 @@ import type { PlaybackReport } from "./player";
 import { codeOfClose, problemOf, type Problem } from "./problem";
 import type { ServerMessage } from "./protocol";
 import { Run, type CallWorld } from "./run";
-import { idle, noSession, type CallSnapshot, type CallStats, type Levels, type Notice, type SessionFacts } from "./snapshot";
+import { idle, noSession, readyFacts, type CallSnapshot, type CallStats, type Levels, type Notice, type SessionFacts } from "./snapshot";
 import { SpeechDetector } from "./speech-detector";
 import { isLive, transition, type Effect, type Event } from "./state";
-
-/** How long "interrupted" is shown. */
-const settleMs = 900;
-/** How long "thinking" is shown to somebody whom the model does not answer: not everything that is loud is speech. */
-const patienceMs = 12_000;
-/** How long the server has to say goodbye. */
-const farewellMs = 2500;
+import { Timers } from "./timers";
 
 export class Call {
   readonly levels: Levels = { microphone: 0, speech: 0 };
@@ -32,9 +26,7 @@ export class Call {
 
   private readonly events: Event[] = [];
   private stepping = false;
-  private settleTimer: ReturnType<typeof setTimeout> | undefined;
-  private patienceTimer: ReturnType<typeof setTimeout> | undefined;
-  private farewellTimer: ReturnType<typeof setTimeout> | undefined;
+  private readonly timers = new Timers((event) => this.dispatch(event));
 
   constructor(private readonly world: CallWorld) {}
 
@@ -154,20 +146,17 @@ export class Call {
       case "sendEnd":
         return this.sendEnd();
       case "startSettling":
-        this.settleTimer = setTimeout(() => this.dispatch("settled"), settleMs);
-        return;
+        return this.timers.start("settled");
       case "stopSettling":
-        return clearTimeout(this.settleTimer);
+        return this.timers.stop("settled");
       case "startPatience":
-        this.patienceTimer = setTimeout(() => this.dispatch("patienceOver"), patienceMs);
-        return;
+        return this.timers.start("patienceOver");
       case "stopPatience":
-        return clearTimeout(this.patienceTimer);
+        return this.timers.stop("patienceOver");
       case "startFarewell":
-        this.farewellTimer = setTimeout(() => this.dispatch("ended"), farewellMs);
-        return;
+        return this.timers.start("ended");
       case "stopFarewell":
-        return clearTimeout(this.farewellTimer);
+        return this.timers.stop("ended");
       case "teardown":
         return this.teardown();
     }
@@ -190,7 +179,7 @@ export class Call {
         this.arrived(run);
       },
       microphoneLost: () => this.onMicrophoneLost(run),
-      soundHeld: (held) => this.onSoundHeld(held),
+      soundHeld: (held) => (held ? this.notify({ kind: "soundHeld" }) : this.clearNotice("soundHeld")),
       failed: (problem) => this.fail(problem),
       closed: (how) => this.onClosed(run, how),
     });
@@ -280,15 +269,7 @@ export class Call {
         run.serverReady = true;
         run.answer.speechHz = m.outputHz;
         run.audio?.speaker.setRate(m.outputHz);
-        this.session({
-          id: m.sessionId,
-          model: m.model,
-          voice: m.voice,
-          language: m.language,
-          simulated: m.simulated,
-          readySince: this.world.now(),
-          startupMs: m.startupMs,
-        });
+        this.session(readyFacts(m, this.world.now()));
         return this.arrived(run);
       case "input_transcript":
         this.caption(captions.heard(this.captions, m.text, m.final));
@@ -389,11 +370,6 @@ export class Call {
     run.answer.report = report;
     this.levels.speech = report.level;
     run.answer.check();
-  }
-
-  private onSoundHeld(held: boolean): void {
-    if (held) this.notify({ kind: "soundHeld" });
-    else this.clearNotice("soundHeld");
   }
 
   // --- The snapshot --------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 import type { Caption } from "./captions";
 import type { ConnectionCounts } from "./connection";
 import type { Problem } from "./problem";
+import type { ServerMessage } from "./protocol";
 import type { Status } from "./state";
 
 /** What the page draws. Replaced as a whole on every change, never modified. */
@@ -84,3 +85,9 @@ export const noSession: SessionFacts = {
   responseMs: 0,
   lastWarning: "",
 };
+
+/** What `session_ready` says, at a time on the clock of `now`. */
+export function readyFacts(m: Extract<ServerMessage, { type: "session_ready" }>, now: number): Partial<SessionFacts> {
+  const { sessionId: id, model, voice, language, simulated, startupMs } = m;
+  return { id, model, voice, language, simulated, startupMs, readySince: now };
+}
