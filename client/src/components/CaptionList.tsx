@@ -54,12 +54,13 @@ function Line({ caption }: { caption: Caption }) {
     >
       <span className="mb-1 px-1 text-xs font-medium text-muted">{person ? "You" : "Model"}</span>
       <p
+        dir="auto"
         className={`max-w-[88%] rounded-2xl px-4 py-2.5 leading-relaxed wrap-anywhere whitespace-pre-wrap ${
           person ? "rounded-br-md bg-sunken" : "rounded-bl-md border border-line"
         }`}
       >
         {caption.text}
-        {caption.interrupted && <span className="text-sm text-muted italic">{" "}(interrupted)</span>}
+        {caption.interrupted && <bdi className="text-sm text-muted italic">{" "}(interrupted)</bdi>}
       </p>
     </li>
   );

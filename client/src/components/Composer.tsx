@@ -16,6 +16,8 @@ export function Composer({ call, enabled }: { call: Call; enabled: boolean }) {
     <form onSubmit={submit} className="flex items-center gap-2 border-t border-line p-3 short:p-2">
       <input
         type="text"
+        data-composer
+        dir="auto"
         value={text}
         onChange={(event) => setText(event.target.value)}
         disabled={!enabled}

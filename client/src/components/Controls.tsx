@@ -41,17 +41,18 @@ interface ControlProps {
 
 function Control({ label, children, onPress, disabled = false, pressed, danger = false }: ControlProps) {
   const colours = danger
-    ? "border-danger/35 text-danger enabled:hover:bg-danger enabled:hover:text-on-accent"
+    ? `border-danger/35 text-danger ${disabled ? "" : "group-hover:bg-danger group-hover:text-on-accent"}`
     : pressed
       ? "border-ink bg-ink text-paper"
-      : "border-line bg-surface text-ink enabled:hover:border-stone";
+      : `border-line bg-surface text-ink ${disabled ? "" : "group-hover:border-stone"}`;
   return (
     <button
       type="button"
-      onClick={onPress}
-      disabled={disabled}
+      onClick={disabled ? undefined : onPress}
+      // Not `disabled`: the browser would take the keyboard's focus away from whoever has just pressed it.
+      aria-disabled={disabled}
       aria-pressed={pressed}
-      className="group flex w-18 flex-col items-center gap-1.5 rounded-2xl text-xs font-medium text-muted disabled:opacity-45"
+      className="group flex w-18 flex-col items-center gap-1.5 rounded-2xl text-xs font-medium text-muted aria-disabled:cursor-default aria-disabled:opacity-45"
     >
       <span className={`grid size-14 place-items-center rounded-full border transition-colors ${colours}`}>{children}</span>
       {label}

@@ -1,6 +1,6 @@
 "use client";
 
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
 import { useCall } from "@/hooks/use-call";
 import { isLive } from "@/voice/state";
 import { CaptionList } from "./CaptionList";
@@ -11,7 +11,7 @@ import { Logo } from "./icons";
 import { ProblemCard } from "./ProblemCard";
 import { TalkButton } from "./TalkButton";
 import { Timer } from "./Timer";
-import { noticeWords, wordsFor } from "./words";
+import { announcementFor, noticeWords, wordsFor } from "./words";
 
 /** The whole page: a stage with the button, and beside or below it what was said. */
 export function Conversation() {
@@ -30,8 +30,21 @@ export function Conversation() {
     return () => window.removeEventListener("keydown", onKey);
   }, [call]);
 
+  const stage = useRef<HTMLDivElement>(null);
+  const type = (): void => stage.current?.querySelector<HTMLElement>("[data-composer]")?.focus();
+  // A control that had the focus may be gone with the conversation, or "Type instead" with the problem: whoever works
+  // with the keyboard goes on at the next one, and not at the top of the page.
+  const over = status === "ended" || status === "failed";
+  const toType = live && status !== "connecting" && snapshot.textOnly;
+  useEffect(() => {
+    if (document.activeElement !== document.body) return;
+    if (over) stage.current?.querySelector<HTMLElement>("[data-talk]")?.focus();
+    else if (toType) stage.current?.querySelector<HTMLElement>("[data-composer]")?.focus();
+  }, [over, toType]);
+
   return (
     <div
+      ref={stage}
       data-status={status}
       data-muted={snapshot.muted}
       data-compact={talked}
@@ -58,19 +71,22 @@ export function Conversation() {
         <div className={`flex min-h-0 flex-1 flex-col ${talked ? "wide:grid wide:grid-cols-[1fr_minmax(20rem,30rem)] wide:gap-8 wide:px-8 wide:pb-8 wide:short:pb-2" : ""}`}>
           <section
             aria-label="Call"
-            className={`flex flex-col items-center justify-center-safe gap-4 short:gap-2 overflow-y-auto px-5 py-3 wide:min-h-0 wide:flex-1 wide:gap-6 ${talked ? "shrink-0" : "min-h-0 flex-1 pb-16"}`}
+            className={`relative flex flex-col items-center justify-center-safe gap-4 short:gap-2 overflow-y-auto px-5 py-3 wide:min-h-0 wide:flex-1 wide:gap-6 ${talked ? "shrink-0" : "min-h-0 flex-1 pb-16"}`}
           >
-            <TalkButton call={call} snapshot={snapshot} />
+            <TalkButton call={call} snapshot={snapshot} onType={type} />
+            <p role="status" className="sr-only">
+              {announcementFor(snapshot)}
+            </p>
             {status === "failed" && problem ? (
               <ProblemCard call={call} problem={problem} />
             ) : (
-              <div role="status" className="max-w-sm text-center">
+              <div className="max-w-sm text-center">
                 <p className="text-2xl font-semibold tracking-tight" data-state>
                   {words.title}
                 </p>
                 <p className={`mt-1.5 leading-relaxed text-pretty text-muted ${talked ? "short:hidden" : ""}`}>
-                {words.hint} {words.keyboardHint && <span className="pointer-coarse:hidden">{words.keyboardHint}</span>}
-              </p>
+                  {words.hint} {words.keyboardHint && <span className="pointer-coarse:hidden">{words.keyboardHint}</span>}
+                </p>
               </div>
             )}
             <div role="status" className="empty:hidden">

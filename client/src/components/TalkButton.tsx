@@ -5,8 +5,8 @@ import { EndIcon, InterruptIcon, KeyboardIcon, MicrophoneIcon, MicrophoneOffIcon
 import { actionFor } from "./words";
 
 /** The big button: it starts, and in a conversation it is the person's "now me" or "your turn". */
-export function TalkButton({ call, snapshot }: { call: Call; snapshot: CallSnapshot }) {
-  const { status } = snapshot;
+export function TalkButton({ call, snapshot, onType }: { call: Call; snapshot: CallSnapshot; onType: () => void }) {
+  const { status, muted, textOnly } = snapshot;
   const press = (): void => {
     switch (status) {
       case "idle":
@@ -20,7 +20,8 @@ export function TalkButton({ call, snapshot }: { call: Call; snapshot: CallSnaps
         return call.interrupt();
       case "listening":
       case "interrupted":
-        return call.answerNow();
+        if (textOnly) return onType();
+        return muted ? call.setMuted(false) : call.answerNow();
       case "ending":
         return;
     }
@@ -31,6 +32,7 @@ export function TalkButton({ call, snapshot }: { call: Call; snapshot: CallSnaps
       <Halo call={call} status={status} />
       <button
         type="button"
+        data-talk
         onClick={press}
         disabled={status === "ending"}
         aria-label={actionFor(snapshot)}

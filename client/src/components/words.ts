@@ -20,7 +20,7 @@ export function wordsFor(s: CallSnapshot): Words {
         : { title: "Connecting", hint: "You may begin to speak; nothing you say gets lost." };
     case "listening":
       if (s.textOnly) return { title: "Ready", hint: "Type what you want to say." };
-      if (s.muted) return { title: "Muted", hint: "The model cannot hear you." };
+      if (s.muted) return { title: "Muted", hint: "The model cannot hear you. Press the circle to speak." };
       return { title: "Listening", hint: "Go ahead. Press the circle when you are done, for a faster answer." };
     case "thinking":
       return { title: "Thinking", hint: "The answer is on its way." };
@@ -41,6 +41,28 @@ export function wordsFor(s: CallSnapshot): Words {
   }
 }
 
+/**
+ * What a screen reader says of the state. A conversation is heard: its turns are not announced, or the announcement
+ * would talk at the same time as the model.
+ */
+export function announcementFor(s: CallSnapshot): string {
+  switch (s.status) {
+    case "idle":
+    case "failed": // the problem is an alert of its own
+      return "";
+    case "connecting":
+    case "ending":
+    case "ended":
+      return wordsFor(s).title;
+    case "listening":
+    case "thinking":
+    case "speaking":
+    case "interrupted":
+      if (s.textOnly) return "Ready. Type what you want to say.";
+      return s.muted ? "Muted. The model cannot hear you." : "Go ahead, the model can hear you.";
+  }
+}
+
 /** What the big button does now. */
 export function actionFor(s: CallSnapshot): string {
   switch (s.status) {
@@ -55,7 +77,8 @@ export function actionFor(s: CallSnapshot): string {
       return "Interrupt the answer";
     case "listening":
     case "interrupted":
-      return "Done speaking, answer now";
+      if (s.textOnly) return "Type a message";
+      return s.muted ? "Unmute and speak" : "Done speaking, answer now";
     case "ending":
       return "Ending the conversation";
   }

@@ -1,0 +1,29 @@
+import { describe, expect, it } from "vitest";
+import { idle, type CallSnapshot } from "@/voice/snapshot";
+import type { Status } from "@/voice/state";
+import { actionFor, announcementFor } from "./words";
+
+const turn: Status[] = ["listening", "thinking", "speaking", "interrupted", "thinking", "speaking", "listening"];
+const at = (status: Status, more: Partial<CallSnapshot> = {}): CallSnapshot => ({ ...idle, status, ...more });
+
+describe("what a screen reader says", () => {
+  it("is said once for a conversation, and not for each of its turns", () => {
+    for (const more of [{}, { muted: true }, { textOnly: true }]) {
+      expect(new Set(turn.map((status) => announcementFor(at(status, more)))).size).toBe(1);
+    }
+  });
+
+  it("tells the beginning, the mute and the end", () => {
+    const said = [at("connecting"), at("listening"), at("listening", { muted: true }), at("ending"), at("ended")].map(announcementFor);
+    expect(new Set(said).size).toBe(5);
+    expect(said).not.toContain("");
+  });
+});
+
+describe("the big button", () => {
+  it("does not offer an answer to somebody who cannot be heard", () => {
+    expect(actionFor(at("listening"))).toMatch(/answer now/);
+    expect(actionFor(at("listening", { muted: true }))).toMatch(/^Unmute/);
+    expect(actionFor(at("listening", { textOnly: true }))).toMatch(/^Type/);
+  });
+});
