@@ -4,7 +4,7 @@ import { after, before, describe, it } from "node:test";
 import { launchChromium } from "./chromium.mjs";
 import { accessible, facts, press, until, write } from "./page.mjs";
 import { startStonepot } from "./stonepot.mjs";
-import { answered, end, interruptedByHand, interruptedByVoice, muted, start } from "./stories.mjs";
+import { answered, end, interruptedByHand, interruptedByVoice, muted, renewed, spokenAnew, start } from "./stories.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
@@ -51,6 +51,14 @@ async function onPage(story, { from = browser, url = server.url, expectErrors = 
   } finally {
     await context.close();
   }
+}
+
+/**
+ * The name of what has the keyboard's focus.
+ * @param {Page} page
+ */
+function focused(page) {
+  return page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent);
 }
 
 /** How many sessions the server holds now. */
@@ -116,6 +124,142 @@ describe("a conversation", () => {
       await answered(page);
       await end(page);
     }));
+
+  it("leaves nothing open, ten times over", { timeout: 120_000 }, () =>
+    onPage(async (page) => {
+      await page.addInitScript(() => {
+        const opened = /** @type {any} */ (globalThis).opened = { contexts: /** @type {AudioContext[]} */ ([]), tracks: /** @type {MediaStreamTrack[]} */ ([]), sockets: /** @type {WebSocket[]} */ ([]) };
+        globalThis.AudioContext = class extends AudioContext {
+          /** @param {AudioContextOptions} [options] */
+          constructor(options) {
+            super(options);
+            opened.contexts.push(this);
+          }
+        };
+        globalThis.WebSocket = class extends WebSocket {
+          /** @param {string | URL} address @param {string | string[]} [protocols] */
+          constructor(address, protocols) {
+            super(address, protocols);
+            opened.sockets.push(this);
+          }
+        };
+        const devices = navigator.mediaDevices;
+        const ask = devices.getUserMedia.bind(devices);
+        devices.getUserMedia = async (constraints) => {
+          const stream = await ask(constraints);
+          opened.tracks.push(...stream.getTracks());
+          return stream;
+        };
+      });
+      await page.reload();
+      for (let i = 0; i < 10; i++) {
+        await press(page, "Start talking");
+        // Every other one is left while it still connects.
+        if (i % 2 === 0) await until(page, "the conversation to begin", (f) => !["idle", "connecting", "ended"].includes(f.status));
+        await press(page, "End");
+        await until(page, "the end", (f) => f.status === "ended");
+        assert.equal(await focused(page), "Start talking", "the keyboard goes on at the big button");
+      }
+      const open = () =>
+        page.evaluate(() => {
+          const { contexts, tracks, sockets } = /** @type {any} */ (globalThis).opened;
+          return {
+            opened: [contexts.length, tracks.length >= 5, sockets.length >= 5],
+            contexts: contexts.filter((/** @type {AudioContext} */ c) => c.state !== "closed").length,
+            tracks: tracks.filter((/** @type {MediaStreamTrack} */ t) => t.readyState !== "ended").length,
+            sockets: sockets.filter((/** @type {WebSocket} */ s) => s.readyState !== WebSocket.CLOSED).length,
+          };
+        });
+      const nothing = { opened: [10, true, true], contexts: 0, tracks: 0, sockets: 0 };
+      for (const deadline = Date.now() + 5000; JSON.stringify(await open()) !== JSON.stringify(nothing) && Date.now() < deadline; ) {
+        await new Promise((done) => setTimeout(done, 50));
+      }
+      assert.deepEqual(await open(), nothing);
+      // A socket that is left while it connects is named on the console.
+    }, { expectErrors: true }));
+
+  it("fits on 320 pixels, with words of any length, in any script", { timeout: 60_000 }, () =>
+    onPage(
+      async (page) => {
+        const fits = async (/** @type {string} */ where) =>
+          assert.deepEqual(
+            await page.evaluate(() =>
+              [...document.querySelectorAll("body, main, section, [role=log]")]
+                .filter((e) => e.scrollWidth > e.clientWidth && e.clientWidth > 0)
+                .map((e) => `${e.tagName}: ${e.scrollWidth} > ${e.clientWidth}`),
+            ),
+            [],
+            where,
+          );
+        await fits("before");
+        await start(page);
+        await muted(page);
+        await write(page, "Donaudampfschifffahrt".repeat(12));
+        await write(page, "מה גובה הגשר?");
+        await until(page, "the words", (f) => f.captions.some((c) => c.text === "מה גובה הגשר?"));
+        assert.equal(
+          await page.evaluate(() => {
+            const p = [...document.querySelectorAll("[data-who=person] p")].find((x) => x.textContent === "מה גובה הגשר?");
+            return p && getComputedStyle(p).direction;
+          }),
+          "rtl",
+        );
+        await page.getByText("Details").click();
+        await fits("in a conversation");
+        await accessible(page, "320 px");
+        await end(page);
+        await fits("after");
+      },
+      { viewport: { width: 320, height: 568 } },
+    ));
+});
+
+describe("the connection to the model is renewed in mid-conversation", () => {
+  /**
+   * @param {string} simulator      what is set of the simulator
+   * @param {(page: Page, renewals: () => number) => Promise<void>} story
+   */
+  async function withRenewals(simulator, story) {
+    const renewing = await startStonepot({}, `simulator:\n  ${simulator}\n`);
+    const renewals = () => renewing.log().split("the upstream was renewed").length - 1;
+    try {
+      await onPage(
+        async (page) => {
+          await story(page, renewals);
+          await end(page);
+        },
+        { url: renewing.url },
+      );
+      assert.ok(renewals() > 0, renewing.log());
+    } finally {
+      assert.equal(await renewing.stop(), 0);
+    }
+  }
+
+  it("because it is old, again and again", { timeout: 120_000 }, () =>
+    withRenewals("go_away_after: 3s\n  go_away_left: 6s", async (page, renewals) => {
+      await start(page);
+      await renewed(page, renewals, 3);
+    }));
+
+  it("because it breaks, again and again", { timeout: 120_000 }, () =>
+    withRenewals("faults: [{kind: drop, after: 5s}]", async (page, renewals) => {
+      await start(page);
+      await renewed(page, renewals, 3);
+    }));
+
+  it("because it breaks in the middle of an answer, which is spoken anew", { timeout: 120_000 }, () =>
+    withRenewals("faults: [{kind: drop, turn: 2}]", async (page) => {
+      let restarts = 0;
+      page.on("websocket", (socket) =>
+        socket.on("framereceived", ({ payload }) => {
+          if (typeof payload === "string" && payload.includes('"turn_restarted"')) restarts++;
+        }),
+      );
+      await start(page);
+      await spokenAnew(page);
+      assert.ok(restarts > 0, "an answer was lost and spoken anew");
+    }));
 });
 
 describe("trouble is told with the next step", () => {
@@ -130,6 +274,7 @@ describe("trouble is told with the next step", () => {
           await accessible(page, "microphone refused");
           await press(page, "Type instead");
           await until(page, "a conversation in writing", (f) => f.status === "listening");
+          assert.equal(await focused(page), "Message", "the keyboard goes on at the text box");
           await write(page, "Can you read me?");
           await until(page, "an answer that sounds", (f) => f.levelSpeech > 0.01);
           await end(page);

@@ -93,7 +93,7 @@ export async function press(page, name) {
   const found = await page.evaluate(`(() => {
     const wanted = ${JSON.stringify(name)};
     const button = [...document.querySelectorAll("button")].find(
-      (b) => (b.getAttribute("aria-label") ?? b.textContent).trim() === wanted && !b.disabled);
+      (b) => (b.getAttribute("aria-label") ?? b.textContent).trim() === wanted && !b.disabled && b.getAttribute("aria-disabled") !== "true");
     button?.focus();
     return button !== undefined;
   })()`);

@@ -1,6 +1,6 @@
 // Starts the built binary as a person would, with no key: the simulator answers.
 import { spawn } from "node:child_process";
-import { access, mkdtemp, rm } from "node:fs/promises";
+import { access, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -19,9 +19,10 @@ const stopTimeoutMs = 15_000;
 
 /**
  * @param {Record<string, string>} [env] settings beyond the defaults
+ * @param {string} [config] its config.yaml, where settings have no name in the environment
  * @returns {Promise<Server>}
  */
-export async function startStonepot(env = {}) {
+export async function startStonepot(env = {}, config = "") {
   const binary = process.env.STONEPOT_BIN && resolve(process.env.STONEPOT_BIN);
   if (!binary) throw new Error("Set STONEPOT_BIN to the built binary, for example ../bin/stonepot (make build makes it).");
   await access(binary).catch(() => {
@@ -29,6 +30,7 @@ export async function startStonepot(env = {}) {
   });
   const port = await freePort();
   const home = await mkdtemp(join(tmpdir(), "stonepot-e2e-"));
+  if (config) await writeFile(join(home, "config.yaml"), config);
   const child = spawn(binary, [], {
     cwd: home,
     stdio: ["ignore", "pipe", "pipe"],

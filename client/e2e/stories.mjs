@@ -103,6 +103,74 @@ export async function muted(page) {
   assert.equal((await facts(page)).sent, before.sent, "no frame is sent while muted");
 }
 
+/**
+ * The connection to the model is renewed again and again while the person speaks and is answered.
+ * @param {import("./page.mjs").Driver} page
+ * @param {() => number} renewals      how many there have been
+ * @param {number} wanted      how many there shall be
+ */
+export async function renewed(page, renewals, wanted) {
+  /** @type {string[]} */
+  let before = [];
+  let { playedMs } = await until(page, "an answer that sounds", speaks);
+  for (let seen = renewals(); seen < wanted; seen = renewals()) {
+    // Sound goes on after each renewal, and whoever listens learns of none.
+    const f = await until(
+      page,
+      `a renewal after ${seen}, and sound after it`,
+      (x) => {
+        assert.ok(!["failed", "ended"].includes(x.status) && x.problem === "", `the conversation goes on (${x.status}, ${x.problem})`);
+        return renewals() > seen && speaks(x) && x.playedMs > playedMs;
+      },
+      40_000,
+    );
+    playedMs = f.playedMs;
+    // The last two may still grow, or be said anew.
+    const now = f.captions.map((c) => `${c.who}: ${c.text}`);
+    assert.deepEqual(now.slice(0, before.length), before, "what was written stays");
+    before = now.slice(0, -2);
+  }
+  /** @param {import("./page.mjs").Facts} f */
+  const numbers = (f) => f.captions.filter((c) => c.who === "model").map((c) => /^Simulated answer (\d+):/.exec(c.text)?.[1]);
+  const whole = await until(page, "captions that begin at the beginning", (f) => numbers(f).length >= 2 && !numbers(f).includes(undefined));
+  const { captions } = whole;
+  // The recording's two sentences differ in length: what stands there twice in a row was written down twice.
+  captions.forEach((c, i) => assert.notEqual(c.text, captions[i - 1]?.text, `nothing stands twice in ${JSON.stringify(captions)}`));
+  for (const { who, text } of captions) {
+    assert.ok(text.split(who === "model" ? "Simulated answer" : "simulated:").length <= 2, `nothing stands twice in "${text}"`);
+  }
+}
+
+/**
+ * The connection to the model breaks at the beginning of the second answer, which is then spoken anew.
+ * @param {import("./page.mjs").Driver} page
+ */
+export async function spokenAnew(page) {
+  await muted(page);
+  const before = (await facts(page)).captions.length;
+  const questions = ["How old is the bridge?", "Who built it, and of which stone?", "And who was the miller?"];
+  for (const question of questions) {
+    const { playedMs } = await facts(page);
+    await write(page, question);
+    await until(page, `an answer to "${question}"`, (f) => speaks(f) && f.playedMs > playedMs);
+    await until(page, "its end", (f) => f.status === "listening" && f.queuedMs === 0, 30_000);
+  }
+  const { captions, problem } = await until(
+    page,
+    "all captions",
+    (f) => f.captions.slice(before).filter((c) => c.who === "model" && c.text.endsWith('".')).length >= questions.length,
+  );
+  assert.equal(problem, "");
+  const said = captions.slice(before);
+  assert.deepEqual(said.map((c) => c.who), questions.flatMap(() => ["person", "model"]), JSON.stringify(said));
+  questions.forEach((question, i) => {
+    assert.equal(said[2 * i]?.text, question);
+    const answer = said[2 * i + 1];
+    assert.ok(answer?.text.split(question).length === 2, `the answer is written once and whole: ${answer?.text}`);
+    assert.equal(answer?.interrupted, false);
+  });
+}
+
 /** @param {import("./page.mjs").Driver} page */
 async function silence(page) {
   await until(page, "silence", (f) => f.levelSpeech === 0 && f.queuedMs === 0, silentWithinMs);
