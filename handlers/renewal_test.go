@@ -12,13 +12,13 @@ import (
 	"github.com/stonepot/stonepot/live/simulator"
 )
 
-// The connection to the model lives 0.3 s here, and breaks without a goodbye, or in the middle of an answer: the
+// The connection to the model lives 0.9 s here, and breaks without a goodbye, or in the middle of an answer: the
 // person hears every answer, in one conversation that the model remembers.
 func TestRenewal_theConversationOutlivesItsConnectionsToTheModel(t *testing.T) {
 	cases := map[string]func(*simulator.Config){
-		"goAway": func(c *simulator.Config) { c.ClockScale = 1800 },
+		"goAway": func(c *simulator.Config) { c.ClockScale, c.StarveAfter = 600, 24*time.Hour },
 		"broken after a while": func(c *simulator.Config) {
-			c.Faults = []simulator.Fault{{Kind: simulator.FaultDrop, After: 300 * time.Millisecond}}
+			c.Faults = []simulator.Fault{{Kind: simulator.FaultDrop, After: 900 * time.Millisecond}}
 		},
 		"broken in the first answer of each connection": func(c *simulator.Config) {
 			c.Faults = []simulator.Fault{{Kind: simulator.FaultInternal, Turn: 2}}
@@ -28,7 +28,7 @@ func TestRenewal_theConversationOutlivesItsConnectionsToTheModel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // they wait for answers to be played
 			cfg := simulator.DefaultConfig()
-			cfg.SetupDelay, cfg.SetupJitter, cfg.ThinkingDelay, cfg.ThinkingExtra = time.Millisecond, 0, 0, 0
+			cfg.SetupDelay, cfg.SetupJitter, cfg.ThinkingExtra = time.Millisecond, 0, 0 // it thinks longer than a message is on its way
 			cfg.Pace, cfg.PieceMax = 1000, 100*time.Millisecond
 			change(&cfg)
 			sim, dialer := simulatorOf(t, cfg)

@@ -53,6 +53,9 @@ func (c *Command) size() int {
 	return n
 }
 
+// cost is size and what the command itself takes, about: many small ones must not be kept for nothing.
+func (c *Command) cost() int { return c.size() + 256 }
+
 // ToolResponse answers one ToolCall. Response is a JSON object.
 type ToolResponse struct {
 	ID         string          `json:"id"`

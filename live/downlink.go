@@ -27,7 +27,7 @@ func (s *Session) event(e *Event) {
 		s.turns.mu.Unlock()
 	case EventGenerationComplete:
 		s.turns.mu.Lock()
-		s.turns.generated = true
+		s.turns.generated = s.turns.open // without content there is nothing to end
 		if !s.turns.discarding {
 			s.out.voiceEvent(e)
 		}
@@ -67,7 +67,7 @@ func (s *Session) answer(e *Event, d time.Duration, now time.Time) {
 		drop = t.discarding // captions may come before and after what they belong to: they open no turn
 	} else {
 		var took time.Duration
-		if drop, took = t.content(now, d, time.Unix(0, s.lastLoud.Load())); took > 0 {
+		if drop, took = t.content(now, d, s.loudUntil()); took > 0 {
 			s.gateway.statics.tookToRespond(took)
 		}
 	}
@@ -137,6 +137,14 @@ func (s *Session) touch(now time.Time) { s.lastActive.Store(now.UnixNano()) }
 // loud is the peak, of 32767, from which a frame counts as speech for the measured answer delay: about -30 dBFS,
 // above a quiet room and below a soft voice.
 const loud = 1000
+
+// loudUntil is when the person was last loud; zero: never.
+func (s *Session) loudUntil() time.Time {
+	if at := s.lastLoud.Load(); at != 0 {
+		return time.Unix(0, at)
+	}
+	return time.Time{}
+}
 
 // isLoud looks at every fourth sample: speech is not that short.
 func isLoud(pcm []byte) bool {

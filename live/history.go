@@ -1,6 +1,7 @@
 package live
 
 import (
+	"slices"
 	"strings"
 	"sync"
 )
@@ -19,34 +20,70 @@ type history struct {
 	bytes int
 	user  strings.Builder // of the turn that is going on
 	model strings.Builder
+
+	known   bool            // the last finished turn left a text
+	written strings.Builder // by the person; given again as it was when a turn is restarted, but not heard again
 }
 
 func (h *history) heard(text string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.user.WriteString(text)
+	write(&h.user, text)
 }
 
 func (h *history) said(text string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.model.WriteString(text)
+	write(&h.model, text)
+}
+
+// typed notes a text of the person that does not come back as a transcript.
+func (h *history) typed(text string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.written.Len() > 0 {
+		text = "\n" + text
+	}
+	write(&h.written, text)
+}
+
+// write appends to the text of a turn. Of one that is too long to be remembered only the end is kept.
+func write(b *strings.Builder, text string) {
+	if b.Len()+len(text) <= 2*maxHistoryBytes {
+		b.WriteString(text)
+		return
+	}
+	all := b.String() + text
+	b.Reset()
+	b.WriteString(strings.ToValidUTF8(all[len(all)-maxHistoryBytes:], ""))
 }
 
 // turn ends a turn. What was cut short is remembered as far as it was told.
 func (h *history) turn() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.known = h.model.Len() > 0
+	h.add("user", &h.written)
 	h.add("user", &h.user)
 	h.add("model", &h.model)
 }
 
-// restart forgets what the model has said of the turn that is going on, and what the person has: it will be heard again.
-func (h *history) restart() {
+// told reports whether the transcript knows what was answered in the last finished turn.
+func (h *history) told() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	return h.known
+}
+
+// restart forgets what the model has said of the turn that is going on, and what the person has: it will be heard again.
+// It reports whether there was something of the person's.
+func (h *history) restart() (heard bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	heard = h.user.Len() > 0
 	h.user.Reset()
 	h.model.Reset()
+	return heard
 }
 
 func (h *history) add(role string, text *strings.Builder) {
@@ -65,5 +102,5 @@ func (h *history) add(role string, text *strings.Builder) {
 func (h *history) all() []HistoryTurn {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return append([]HistoryTurn(nil), h.turns...)
+	return slices.Clone(h.turns)
 }

@@ -25,18 +25,20 @@ type inbox struct {
 	received   int64  // messages counted
 	samples    int64  // microphone samples received, dropped ones included
 
-	items      ring[item]
-	first      int64 // the item at 0, counted from the session's first
-	done       int
-	unsent     int // bytes of audio not yet given
-	again      int // of them, those that a renewal gives once more
-	kept       int // bytes of audio given and kept
-	keptBytes  int // of other commands given and kept
-	commands   int // other commands not yet given
-	cmdBytes   int
-	maxUnsent  int       // bytes of audio
-	maxKept    int       // bytes of audio
-	firstShort time.Time // when the oldest audio that waits for more to come arrived
+	items         ring[item]
+	first         int64 // the item at 0, counted from the session's first
+	done          int
+	unsent        int // bytes of audio not yet given
+	again         int // of them, those that a renewal gives once more
+	kept          int // bytes of audio given and kept
+	keptBytes     int // of other commands given and kept
+	commands      int // other commands not yet given
+	cmdBytes      int
+	commandsAgain int       // of those, the ones that a renewal gives once more
+	bytesAgain    int       // and their size
+	maxUnsent     int       // bytes of audio
+	maxKept       int       // bytes of audio
+	firstShort    time.Time // when the oldest audio that waits for more to come arrived
 
 	marks ring[mark] // which messages of the upstream's connection held what
 
@@ -72,7 +74,7 @@ type item struct {
 	length int
 
 	command *Command
-	came    time.Time // of a command
+	given   time.Time // of a command: when it went up
 	passed  bool      // of a command: it went ahead of audio that was held back, or must not be given again
 }
 
@@ -109,14 +111,14 @@ func (in *inbox) accept(generation uint64, c *Command, now time.Time) (counted, 
 			return true, true
 		}
 	}
-	return true, in.appendCommand(c, now)
+	return true, in.appendCommand(c)
 }
 
 // insert puts a command of the session's own behind what the browser sent.
-func (in *inbox) insert(c *Command, now time.Time) {
+func (in *inbox) insert(c *Command) (ok bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.appendCommand(c, now)
+	return in.appendCommand(c)
 }
 
 // pad puts audio of the session's own behind what the browser sent.
@@ -169,21 +171,41 @@ func (in *inbox) appendAudio(pcm []byte, now time.Time) {
 		}
 		t := in.tail
 		n := copy(t.data[t.used:], pcm)
-		in.items.push(item{seq: in.received, pos: in.samples, chunk: t, from: t.used, length: n})
+		if last := in.lastShort(n); last != nil {
+			last.length += n
+		} else {
+			in.items.push(item{seq: in.received, pos: in.samples, chunk: t, from: t.used, length: n})
+			t.refs++
+		}
 		t.used += n
-		t.refs++
 		in.samples += int64(n / 2)
 		pcm = pcm[n:]
 	}
 }
 
-func (in *inbox) appendCommand(c *Command, now time.Time) bool {
+// shortItem is how long an item of audio may become by joining short frames: an item costs more than a few samples.
+const shortItem = 512
+
+// lastShort is the newest item when it has yet to be given and n bytes more at the end of the tail may join it.
+func (in *inbox) lastShort(n int) *item {
+	if in.items.len() == in.done {
+		return nil
+	}
+	it := in.items.at(in.items.len() - 1)
+	if it.chunk == nil || it.chunk != in.tail || it.from+it.length != in.tail.used || it.length+n > shortItem {
+		return nil
+	}
+	return it
+}
+
+func (in *inbox) appendCommand(c *Command) bool {
 	size := c.size()
-	if in.commands >= maxQueuedCommands || in.cmdBytes+size > maxQueuedBytes {
+	fresh, bytes := in.commands-in.commandsAgain, in.cmdBytes-in.bytesAgain
+	if fresh >= maxQueuedCommands || fresh > 0 && bytes+size > maxQueuedBytes {
 		return false
 	}
 	kept := *c
-	in.items.push(item{seq: in.received, pos: in.samples, command: &kept, came: now})
+	in.items.push(item{seq: in.received, pos: in.samples, command: &kept})
 	in.commands++
 	in.cmdBytes += size
 	in.counters.UplinkBytes += int64(size)
@@ -269,7 +291,8 @@ func (in *inbox) take(dst []byte, rule takeRule) (pcm []byte, c *Command, at cur
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if rule.holdAudio {
-		return dst, in.takeAhead(), in.here()
+		c = in.takeAhead()
+		return dst, c, in.here()
 	}
 	for in.done < in.items.len() && in.items.at(in.done).nothing() {
 		in.give()
@@ -313,15 +336,16 @@ func (in *inbox) give() {
 		if it.command.Kind == CommandVideo {
 			it.command = nil
 		} else {
-			in.keptBytes += it.command.size()
+			in.keptBytes += it.command.cost()
 		}
+		it.given = time.Now()
 	}
 	in.done++
 }
 
 // trim forgets the oldest of what is kept beyond the bound.
 func (in *inbox) trim() {
-	for in.done > 0 && (in.maxKept == 0 || in.kept > in.maxKept || in.keptBytes > maxQueuedBytes) {
+	for in.done > 0 && (in.kept > in.maxKept || in.keptBytes > maxQueuedBytes) {
 		in.forget()
 	}
 }
@@ -333,7 +357,7 @@ func (in *inbox) forget() {
 		in.kept -= it.length
 		in.release(it)
 	case it.command != nil:
-		in.keptBytes -= it.command.size()
+		in.keptBytes -= it.command.cost()
 	}
 	in.items.pop()
 	in.first++
@@ -346,25 +370,50 @@ func (in *inbox) here() cursor {
 	return at
 }
 
-// takeAhead takes the first command, past the audio that is held back. It keeps its place in the order.
+// takeAhead takes the first command that may go past the audio that is held back, and puts it before that audio.
 func (in *inbox) takeAhead() *Command {
-	if in.commands == 0 {
+	i := in.ahead()
+	if i < 0 {
 		return nil
 	}
+	moved := *in.items.at(i)
+	moved.pos = in.items.at(in.done).pos
+	for ; i > in.done; i-- { // what was given lies before what was not, whatever came first
+		*in.items.at(i) = *in.items.at(i - 1)
+	}
+	*in.items.at(in.done) = moved
+	in.given(moved.command)
+	in.give()
+	in.trim()
+	return moved.command
+}
+
+// ahead finds the first command that may go past audio that is held back: not one that marks where audio begins or
+// ends. -1: there is none. Called with mu held.
+func (in *inbox) ahead() int {
+	if in.commands == 0 {
+		return -1
+	}
 	for i := in.done; i < in.items.len(); i++ {
-		if it := in.items.at(i); it.waiting() {
-			it.passed = true
-			in.given(it.command)
-			return it.command
+		it := in.items.at(i)
+		if !it.waiting() {
+			continue
+		}
+		switch it.command.Kind {
+		case CommandActivityStart, CommandActivityEnd, CommandAudioStreamEnd:
+		default:
+			return i
 		}
 	}
-	return nil
+	return -1
 }
 
 // given counts a command out of the queue.
 func (in *inbox) given(c *Command) {
 	in.commands--
 	in.cmdBytes -= c.size()
+	in.commandsAgain = max(0, in.commandsAgain-1)
+	in.bytesAgain = max(0, in.bytesAgain-c.size())
 }
 
 // waiting tells how long the short audio that take refuses has waited; ok is false when there is none.

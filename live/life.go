@@ -102,7 +102,10 @@ func (s *Session) tick() {
 	answers, oldest := s.tools.overdue(now.Add(-s.config.Tools.Timeout))
 	if len(answers) > 0 {
 		s.out.notice(WarningNotice{Code: "tool_timeout", Message: "A tool call was not answered in time; the model was told so."})
-		s.in.insert(&Command{Kind: CommandToolResponse, Responses: answers}, now)
+		if !s.in.insert(&Command{Kind: CommandToolResponse, Responses: answers}) {
+			s.end(ReasonRateLimited, "More messages are waiting for the model than are kept.")
+			return
+		}
 		s.sendUp(false)
 	}
 	if !oldest.IsZero() {

@@ -42,6 +42,7 @@ type outbox struct {
 
 	pumping  bool
 	lost     bool // nothing can be written any more
+	full     bool // a lane is too long: only the session's last messages may follow
 	unpaced  bool // draining or ending
 	closed   bool // the session's last message is in the lane: nothing more may follow
 	wake     chan struct{}
@@ -54,6 +55,7 @@ type outFrame struct {
 	buf     []byte
 	speech  time.Duration // of audio
 	counted bool
+	turn    bool // turn_complete
 }
 
 var outFrames = sync.Pool{New: func() any { return new(outFrame) }}
@@ -73,11 +75,11 @@ func (o *outbox) speechTo(pcm []byte, rate int) {
 	e := &o.event
 	e.Kind = EventAudio
 	step := int(maxSpeechFrame*time.Duration(rate)/time.Second) * 2
-	for len(pcm) > 0 && !o.shut() {
+	for len(pcm) > 0 && !o.refuses() {
 		n := len(pcm)
 		d := time.Duration(n/2) * time.Second / time.Duration(rate)
 		now := time.Now()
-		if o.idle() && o.affords(now, d) {
+		if o.idle() && (o.lead == 0 || o.unpaced || d <= o.lead) && o.affords(now, d) {
 			e.PCM = pcm
 			o.tryNow(e, d, now)
 			break
@@ -111,7 +113,7 @@ func (o *outbox) notice(n Notice) { o.put(&o.control, nil, n) }
 
 func (o *outbox) put(lane *ring[*outFrame], e *Event, n Notice) {
 	o.mu.Lock()
-	if !o.shut() {
+	if !o.refuses() {
 		o.queue(lane, e, n, 0)
 	}
 	o.unlock()
@@ -120,7 +122,7 @@ func (o *outbox) put(lane *ring[*outFrame], e *Event, n Notice) {
 // interrupt drops all speech that was not written and tells the client to drop what it has.
 func (o *outbox) interrupt() {
 	o.mu.Lock()
-	if !o.shut() {
+	if !o.refuses() {
 		o.dropVoice()
 		o.counters.Interruptions++
 		o.queue(&o.control, nil, InterruptedNotice{}, 0)
@@ -131,7 +133,7 @@ func (o *outbox) interrupt() {
 // restart drops all speech that was not written and tells the client that the answer will be spoken anew.
 func (o *outbox) restart(why string) {
 	o.mu.Lock()
-	if !o.shut() {
+	if !o.refuses() {
 		o.dropVoice()
 		o.queue(&o.control, nil, RestartedNotice{why}, 0)
 	}
@@ -142,7 +144,11 @@ func (o *outbox) restart(why string) {
 func (o *outbox) dropVoice() {
 	o.counters.DownlinkDroppedMs += milliseconds(o.speech)
 	for o.voice.len() > 0 {
-		o.voice.pop().free()
+		if f := o.voice.pop(); f.turn {
+			o.control.push(f) // the end of a turn is news though its speech is not
+		} else {
+			f.free()
+		}
 	}
 	o.speech = 0
 	o.paid = time.Time{}
@@ -240,6 +246,9 @@ func (o *outbox) release() {
 // shut reports whether nothing more can be said.
 func (o *outbox) shut() bool { return o.browser == nil || o.lost || o.closed }
 
+// refuses reports whether nothing may be added but the session's last messages.
+func (o *outbox) refuses() bool { return o.full || o.shut() }
+
 // idle reports whether a frame could be written now without overtaking another.
 func (o *outbox) idle() bool {
 	return !o.pumping && len(o.rest) == 0 && o.control.len() == 0 && o.voice.len() == 0
@@ -262,10 +271,11 @@ func (o *outbox) queue(lane *ring[*outFrame], e *Event, n Notice, speech time.Du
 		return
 	}
 	f.data, f.speech, f.counted = frame.Seal(f.buf, op), speech, counted(n)
+	_, f.turn = n.(TurnNotice)
 	lane.push(f)
 	o.speech += speech
 	if o.speech > o.maxVoice || o.control.len() > maxControl {
-		o.lose(errOutboxFull)
+		o.overflow()
 	}
 }
 
@@ -277,6 +287,15 @@ func counted(n Notice) bool {
 	default:
 		return true
 	}
+}
+
+// overflow ends the session for a lane that is too long. The browser may be well, and is told. Called with mu held.
+func (o *outbox) overflow() {
+	if o.lost || o.full {
+		return
+	}
+	o.full = true
+	o.work.Go(func() { o.failed(errOutboxFull) })
 }
 
 // lose gives the browser up. Called with mu held; unlock tells.

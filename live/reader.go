@@ -21,6 +21,9 @@ type reader struct {
 	dropping      bool // speech is being dropped, and the browser was told
 }
 
+// minFrameCost is what the smallest frame of audio counts for, in seconds: an empty one costs work too.
+const minFrameCost = 0.0005
+
 // maxBadMessages in a row end the connection: whoever speaks has lost the thread.
 const maxBadMessages = 10
 
@@ -38,7 +41,9 @@ func (s *Session) read(b Browser, generation uint64) {
 			continue
 		}
 		if err := s.dialect.Decode(f, &c); err != nil {
-			s.refuse(err, generation)
+			if s.throttle(&Command{}) {
+				s.refuse(err, generation)
+			}
 			continue
 		}
 		s.reader.bad = 0
@@ -106,7 +111,7 @@ func (s *Session) first(c *Command) {
 func (s *Session) throttle(c *Command) bool {
 	limit, n := &s.reader.messages, 1.0
 	if c.Kind == CommandAudio {
-		limit, n = &s.reader.audio, float64(len(c.PCM))/float64(s.bytesPerMs)/1000
+		limit, n = &s.reader.audio, max(float64(len(c.PCM))/float64(2*s.inputRate), minFrameCost)
 	}
 	wait, paused := limit.take(n, time.Now())
 	if wait == 0 {
@@ -141,7 +146,7 @@ func (s *Session) command(c *Command, generation uint64) {
 			s.touch(now)
 			s.turns.heard(now)
 			if s.reader.unechoed {
-				s.history.heard(c.Text)
+				s.history.typed(c.Text)
 			}
 		}
 		s.forward(c, generation, now)

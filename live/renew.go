@@ -21,6 +21,10 @@ type renewal struct {
 	since    time.Time // the connection in use became ready
 	began    time.Time // the first failure of an unbroken row
 	attempts int       // in that row
+
+	heardAgain bool // what is given again had been transcribed
+
+	forgone int // bytes of audio that were to be given again, until the handle turned out to be dead
 }
 
 const (
@@ -110,11 +114,12 @@ func (s *Session) renew(err error) Upstream {
 			return nil
 		}
 	}
-	if n.attempts == 0 || now.Sub(n.since) >= s.config.Resume.StableAfter {
+	if n.attempts == 0 || now.Sub(n.since) >= min(s.config.Resume.StableAfter, s.config.Live.ConnectTimeout) {
 		n.began, n.attempts = now, 0
 	}
 	s.retire(err, why)
 	again, lost := s.prepare(why)
+	n.forgone = 0
 
 	told := make(chan struct{})
 	patience := time.AfterFunc(tellAfter, func() {
@@ -129,12 +134,13 @@ func (s *Session) renew(err error) Upstream {
 	if up == nil {
 		return nil
 	}
+	again -= n.forgone
 	s.count(func(c *Counters) {
 		c.Renewals++
 		c.ReplayedAudioMs += int64(again / s.bytesPerMs)
 		c.LostAudioMs += int64(lost / s.bytesPerMs)
 	})
-	if long {
+	if long || n.heardAgain { // its transcript will come a second time
 		s.out.notice(ReconnectedNotice{
 			GapMs:           milliseconds(time.Since(now)),
 			ReplayedAudioMs: int64(again / s.bytesPerMs),
@@ -191,7 +197,7 @@ func (s *Session) prepare(why string) (again, lost int) {
 	answered := false
 	switch {
 	case !t.open:
-	case !t.generated && !t.discarding && s.config.Resume.MidTurn == midTurnRestart:
+	case !t.generated && !t.discarding && !t.interrupted && s.config.Resume.MidTurn == midTurnRestart:
 		s.out.restart(why)
 		t.index--
 		t.close()
@@ -207,10 +213,13 @@ func (s *Session) prepare(why string) (again, lost int) {
 	switch {
 	case answered: // only what came after the answer had begun
 		n.transcript, n.covers, n.exact = n.answer, n.answer, true
-	case n.handle == "":
-		n.covers = n.transcript
+	case n.handle == "" || n.transcript.beyond(n.covers) && s.history.told():
+		// The transcript knows a turn that the handle does not: with the handle it would be answered a second time.
+		n.handle, n.covers, n.exact = "", n.transcript, false
 	}
-	return s.in.rewind(n.covers, s.overlap())
+	again, lost = s.in.rewind(n.covers, s.overlap())
+	n.heardAgain = again > 0 && !answered && s.history.restart()
+	return again, lost
 }
 
 // reconnect dials until a connection is ready, within live.connect_timeout since the first failure. nil: the session
@@ -241,10 +250,11 @@ func (s *Session) reconnect() Upstream {
 		case ctx.Err() != nil:
 			s.outOfTime(ctx, err)
 			return nil
-		case asUpstreamError(err).Fault == FaultDeadHandle:
+		case asUpstreamError(err).Fault == FaultDeadHandle && setup.Handle != "":
 			// Not an attempt that failed: what it knew is in the transcript.
 			n.handle = ""
 			n.attempts--
+			n.forgone += s.in.forgo(n.transcript, s.overlap())
 			s.log.Info("the resumption handle is dead; the next connection is seeded with the transcript")
 		case !s.heals(err):
 			return nil

@@ -368,3 +368,18 @@ func TestRenew_whatIsKeptIsBounded(t *testing.T) {
 		}
 	})
 }
+
+func TestRenew_tellsThatATranscriptWillComeTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, second := beginTwice(t, nil)
+		st.up.says(resumable("H1", -1))
+		st.speak(0, 400)
+		st.up.says(Event{Kind: EventInputTranscript, Text: "What is this?"})
+		synctest.Wait()
+		st.up.ended <- io.ErrUnexpectedEOF
+		second.says(Event{Kind: EventReady}, Event{Kind: EventInputTranscript, Text: "What is this?"})
+		synctest.Wait()
+		wantTypes(t, st.browser.heard(), "session_started", "session_ready", "input_transcript", "reconnected", "input_transcript")
+		st.end()
+	})
+}

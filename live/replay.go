@@ -27,7 +27,7 @@ func (in *inbox) settled(now time.Time) span {
 		if it.command == nil {
 			continue
 		}
-		if now.Sub(it.came) > inFlight {
+		if now.Sub(it.given) > inFlight {
 			break
 		}
 		known.commands = cursor{item: in.first + int64(i), pos: it.pos}
@@ -39,9 +39,6 @@ func (in *inbox) settled(now time.Time) span {
 func (in *inbox) marked(index int64, at cursor) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.maxKept == 0 {
-		return
-	}
 	in.marks.push(mark{index, at})
 	for in.marks.len() > 1 && in.marks.at(0).at.item < in.first {
 		in.marks.pop()
@@ -53,7 +50,7 @@ func (in *inbox) marked(index int64, at cursor) {
 func (in *inbox) consumed(index int64) cursor {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	at := cursor{item: in.first}
+	at := cursor{item: in.first, pos: in.oldest()}
 	for i := range in.marks.len() {
 		m := in.marks.at(i)
 		if m.index > index {
@@ -66,6 +63,11 @@ func (in *inbox) consumed(index int64) cursor {
 
 // span says how far an upstream's knowledge reaches: audio and other commands up to a place each.
 type span struct{ audio, commands cursor }
+
+// beyond reports whether s reaches further than o.
+func (s span) beyond(o span) bool {
+	return s.audio.item > o.audio.item || s.commands.item > o.commands.item
+}
 
 // cover forgets what lies before a span, but for overlap bytes of audio.
 func (in *inbox) cover(known span, overlap int) {
@@ -110,8 +112,7 @@ func (in *inbox) rewind(known span, overlap int) (again, lost int) {
 		case it.command != nil:
 			it.passed = place < known.commands.item || it.command.Kind == CommandToolResponse
 			if !it.passed {
-				in.commands++
-				in.cmdBytes += it.command.size()
+				in.requeue(it.command)
 			}
 		}
 	}
@@ -122,10 +123,66 @@ func (in *inbox) rewind(known span, overlap int) (again, lost int) {
 		}
 	}
 	in.done, in.kept, in.keptBytes = 0, 0, 0
+	in.dropEmptyActivities()
 	in.unsent += again
 	in.again += again
 	in.marks = ring[mark]{}
 	return again, max(0, lost)
+}
+
+// requeue counts a command that is to be given once more. Called with mu held.
+func (in *inbox) requeue(c *Command) {
+	in.commands++
+	in.commandsAgain++
+	in.cmdBytes += c.size()
+	in.bytesAgain += c.size()
+}
+
+// dropEmptyActivities keeps an upstream from being given an activity whose audio it is not given: it would close the
+// connection. Called with mu held.
+func (in *inbox) dropEmptyActivities() {
+	var begin *item // an activity without audio so far
+	for i := range in.items.len() {
+		it := in.items.at(i)
+		switch {
+		case it.chunk != nil:
+			begin = nil
+		case !it.waiting():
+		case it.command.Kind == CommandActivityStart:
+			begin = it
+		case it.command.Kind == CommandActivityEnd && begin != nil:
+			for _, mark := range []*item{begin, it} {
+				mark.passed = true
+				in.given(mark.command)
+			}
+			begin = nil
+		}
+	}
+}
+
+// forgo takes back what a rewind has made go up once more although a span knows it, but for overlap bytes of
+// audio. It returns how many bytes of audio that are.
+func (in *inbox) forgo(known span, overlap int) (bytes int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for i := min(int(max(known.audio.item, known.commands.item)-in.first), in.items.len()) - 1; i >= in.done; i-- {
+		it, place := in.items.at(i), in.first+int64(i)
+		switch {
+		case it.chunk != nil && place >= known.audio.item, it.command != nil && place >= known.commands.item:
+		case it.chunk != nil && overlap > 0:
+			overlap -= it.length
+		case it.chunk != nil:
+			bytes += it.length
+			in.unsent -= it.length
+			in.again = max(0, in.again-it.length)
+			in.release(it)
+		case it.waiting():
+			it.passed = true
+			in.given(it.command)
+		}
+	}
+	in.dropEmptyActivities()
+	return bytes
 }
 
 // oldest is the place in the microphone's stream of the oldest item. Called with mu held.

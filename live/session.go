@@ -35,6 +35,7 @@ type Session struct {
 	// Static after started is closed.
 	log        *slog.Logger
 	outputRate int // Hz
+	inputRate  int // Hz
 	bytesPerMs int // of the microphone's audio
 	minChunk   int // bytes
 	maxChunk   int // bytes
@@ -131,7 +132,7 @@ func (s *Session) begin(p plan) {
 	rate := p.setup.InputRate
 	bytesFor := func(d time.Duration) int { return int(int64(rate)*int64(d)/int64(time.Second)) * 2 }
 	s.outputRate = p.setup.Model.OutputRate()
-	s.bytesPerMs = rate * 2 / 1000
+	s.inputRate, s.bytesPerMs = rate, rate*2/1000
 	s.minChunk = bytesFor(s.config.Audio.MinUpstreamChunk)
 	s.maxChunk = bytesFor(s.config.Audio.MaxUpstreamChunk)
 	s.in.mu.Lock()
@@ -196,6 +197,10 @@ func (s *Session) warn(w WarningNotice) {
 
 // browserFailed is told by the outbox, once, that the browser takes nothing any more.
 func (s *Session) browserFailed(err error) {
+	if errors.Is(err, errOutboxFull) {
+		s.endWith(ReasonSlowClient, "", "", err)
+		return // it can still be told
+	}
 	if slow(err) {
 		s.endWith(ReasonSlowClient, "", "", err)
 	} else {
@@ -344,9 +349,9 @@ func (s *Session) finish() {
 	if s.next.deadline != nil {
 		s.next.deadline.Stop()
 	}
-	s.flushTimer.Stop()
-	s.timer.Stop()
 	s.life.close()
+	s.flushTimer.Stop() // after life.close: a callback may have armed them again
+	s.timer.Stop()
 
 	s.life.mu.Lock()
 	r, detail, field := s.life.reason, s.life.detail, s.life.field
@@ -362,7 +367,12 @@ func (s *Session) finish() {
 	if !begun.IsZero() {
 		last = append(last, EndedNotice{Reason: r.Code, DurationMs: milliseconds(time.Since(begun)), Turns: s.turns.count(), Usage: usage})
 	}
-	s.out.finish(r == ReasonServerDraining, last...)
+	draining := r == ReasonServerDraining
+	s.out.finish(draining, last...)
+	if !draining { // a drain has a deadline of its own, and speech to flush
+		goodbye := time.AfterFunc(s.config.Limits.WriteTimeout, s.out.abort)
+		defer goodbye.Stop()
+	}
 	s.out.drained()
 	s.out.bye(r)
 	s.life.mu.Lock()

@@ -70,6 +70,18 @@ func (t *openCalls) answer(responses []ToolResponse) (known []ToolResponse, unkn
 	return known, unknown
 }
 
+// asked keeps of answers on their way up those to calls that are still open.
+func (t *openCalls) asked(responses []ToolResponse) (still []ToolResponse) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, r := range responses {
+		if _, ok := t.calls[r.ID]; ok {
+			still = append(still, r)
+		}
+	}
+	return still
+}
+
 // forget drops every open call: the upstream that made them is gone. It returns their ids.
 func (t *openCalls) forget() (ids []string) {
 	t.mu.Lock()

@@ -12,10 +12,10 @@ type uplink struct {
 	mu       sync.Mutex
 	upstream Upstream // nil until the setup was accepted
 
-	owned  atomic.Pointer[Upstream]   // from the dial on, for those who end it without being the sender
-	waking atomic.Pointer[time.Timer] // armed by a failed send
-	pcm    []byte                     // joined audio on its way into the encoder
-	audio  Command                    // reused, so that audio allocates nothing
+	owned  atomic.Pointer[Upstream] // from the dial on, for those who end it without being the sender
+	waking *time.Timer              // armed by a failed send; guarded by mu
+	pcm    []byte                   // joined audio on its way into the encoder
+	audio  Command                  // reused, so that audio allocates nothing
 
 	lastSent atomic.Int64 // Unix nanoseconds
 	index    int64        // the last message's index at the upstream; guarded by mu
@@ -40,21 +40,22 @@ func (u *uplink) close() {
 		return
 	}
 	(*up).Close()
-	if t := u.waking.Swap(nil); t != nil {
-		t.Stop()
-	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.upstream = nil
+	if u.waking != nil { // only now: a sender that Close made fail has armed it
+		u.waking.Stop()
+		u.waking = nil
+	}
 }
 
 // lastWords is how long the owner may still receive, after a send has failed, what the upstream said before.
 const lastWords = 500 * time.Millisecond
 
-// wakeLater makes the owner's Receive return soon.
+// wakeLater makes the owner's Receive return soon. Called with mu held.
 func (u *uplink) wakeLater() {
-	if up := u.owned.Load(); up != nil && u.waking.Load() == nil {
-		u.waking.Store(time.AfterFunc(lastWords, (*up).Wake))
+	if u.upstream != nil && u.waking == nil {
+		u.waking = time.AfterFunc(lastWords, u.upstream.Wake)
 	}
 }
 
@@ -68,9 +69,11 @@ func (s *Session) sendUp(flush bool) {
 			return
 		}
 		sent, err := s.sendAll(flush)
-		s.up.mu.Unlock()
 		if err != nil {
 			s.upstreamFailed(err)
+		}
+		s.up.mu.Unlock()
+		if err != nil {
 			return
 		}
 		if !sent || !s.sendable(flush) {
@@ -84,13 +87,10 @@ func (s *Session) sendUp(flush bool) {
 func (s *Session) sendable(flush bool) bool {
 	s.in.mu.Lock()
 	defer s.in.mu.Unlock()
-	if s.in.commands > 0 {
-		return true
-	}
 	if s.tools.holdsAudio() {
-		return false
+		return s.in.ahead() >= 0
 	}
-	return s.in.unsent >= s.minChunk || flush && s.in.unsent > 0
+	return s.in.commands > 0 || s.in.unsent > 0 && (flush || s.in.unsent >= s.minChunk)
 }
 
 // sendAll is called with up.mu held. It reports whether there is an upstream to send to.
@@ -105,6 +105,12 @@ func (s *Session) sendAll(flush bool) (ready bool, err error) {
 		pcm, c, at := s.in.take(u.pcm[:0], rule)
 		u.pcm = pcm
 		switch {
+		case c != nil && c.Kind == CommandToolResponse:
+			still := *c // c is kept as it is
+			if still.Responses = s.tools.asked(c.Responses); len(still.Responses) == 0 {
+				continue // the connection that asked is gone, or has taken the calls back
+			}
+			c = &still
 		case c != nil:
 		case len(pcm) > 0:
 			u.audio.Kind, u.audio.PCM = CommandAudio, pcm
@@ -172,10 +178,10 @@ func (s *Session) keepAlive(now time.Time) time.Duration {
 		err = s.send(&Command{Kind: CommandAudio, PCM: make([]byte, n)})
 		s.up.silence.Add(int64(n))
 	}
-	s.up.mu.Unlock()
 	if err != nil {
 		s.upstreamFailed(err)
 	}
+	s.up.mu.Unlock()
 	s.sendUp(false) // what came while the lock was held
 	return interval
 }
