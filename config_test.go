@@ -119,8 +119,10 @@ func TestConfig_wrongFiles(t *testing.T) {
 		{"unknown key of a row", "assistants:\n- nam: x", "FILE:2: there is no key assistants[0].nam: did you mean assistants[0].name?"},
 		{"dots in a key", "live.max_sessions: 5", "FILE:1: live.max_sessions must be written as max_sessions in the section live"},
 		{"the tag of what is no key", "gemini: {\"-\": [x]}", "FILE:1: there is no key gemini.-"},
-		{"unknown key by a merge", "limits: &l {max_texts: 5}\naudio: {<<: *l}",
-			"FILE:1: there is no key limits.max_texts\nFILE:1: there is no key audio.max_texts"},
+		{
+			"unknown key by a merge", "limits: &l {max_texts: 5}\naudio: {<<: *l}",
+			"FILE:1: there is no key limits.max_texts\nFILE:1: there is no key audio.max_texts",
+		},
 
 		{"word for a number", "live: {max_sessions: many}", `FILE:1: live.max_sessions must be a whole number, got "many"`},
 		{"text for a number", "live: {max_sessions: '5'}", `FILE:1: live.max_sessions must be a whole number, got "5"`},
@@ -146,22 +148,34 @@ func TestConfig_wrongFiles(t *testing.T) {
 		{"log level", "observability: {log_level: loud}", `FILE:1: observability.log_level must be one of debug, info, warn, error, got "loud"`},
 		{"base URL", "gemini: {base_url: example.com}", `FILE:1: gemini.base_url must begin with http://, https://, ws:// or wss:// and name a host, got "example.com"`},
 		{"upstream", "live: {upstream: {close_wait: 1h}}", "FILE:1: live.upstream.close_wait must be between 10ms and 10s, got 1h0m0s"},
-		{"field that no client can set", "live: {client_may_set: [colour]}",
-			`FILE:1: live.client_may_set must list fields of start_session.config ([assistant model voice language systemInstruction userId modality transcription vad audio tools resumable]), got "colour"`},
-		{"unknown default model", "live: {default_models: {gemini: gemini-0}}",
-			`FILE:1: live.default_models.gemini must name an entry of models that lists the backend gemini, got "gemini-0"`},
+		{
+			"field that no client can set", "live: {client_may_set: [colour]}",
+			`FILE:1: live.client_may_set must list fields of start_session.config ([assistant model voice language systemInstruction userId modality transcription vad audio tools resumable]), got "colour"`,
+		},
+		{
+			"unknown default model", "live: {default_models: {gemini: gemini-0}}",
+			`FILE:1: live.default_models.gemini must name an entry of models that lists the backend gemini, got "gemini-0"`,
+		},
 		{"row without what it needs", "assistants:\n- name: default\n- label: x", `FILE:3: assistants[1].name must be unique and not empty, got ""`},
 		{"default that is gone", "assistants: [{name: a}]", `FILE: live.default_assistant must name an entry of assistants, got "default"`},
 
-		{"key in the file", "gemini:\n  api_key: AIzaSyA-1234567890123456789012345678901",
-			"FILE:2: gemini.api_key is a secret, which must not stand in a file: set GOOGLE_API_KEY in the environment"},
+		{
+			"key in the file", "gemini:\n  api_key: AIzaSyA-1234567890123456789012345678901",
+			"FILE:2: gemini.api_key is a secret, which must not stand in a file: set GOOGLE_API_KEY in the environment",
+		},
 		{"variable in the file", "GOOGLE_API_KEY: abc", "FILE:1: GOOGLE_API_KEY is a secret, which must not stand in a file: set GOOGLE_API_KEY in the environment"},
-		{"operator's key in the file", "auth: {operator_key: abc}",
-			"FILE:1: auth.operator_key is a secret, which must not stand in a file: set STONEPOT_OPERATOR_KEY in the environment"},
-		{"key in disguise", "gemini: {base_url: 'https://example.com/?key=AIzaSyA-1234567890123456789012345678901'}",
-			"FILE:1: gemini.base_url holds a secret, which must not stand in a file: set it in the environment"},
-		{"three problems", "live: {max_sessions: a}\ncolour: red\nlimits: {idle_timeout: 5}",
-			"FILE:1: live.max_sessions must be a whole number, got \"a\"\nFILE:2: there is no key colour\nFILE:3: limits.idle_timeout must be a duration such as 30s or 5m, got 5"},
+		{
+			"operator's key in the file", "auth: {operator_key: abc}",
+			"FILE:1: auth.operator_key is a secret, which must not stand in a file: set STONEPOT_OPERATOR_KEY in the environment",
+		},
+		{
+			"key in disguise", "gemini: {base_url: 'https://example.com/?key=AIzaSyA-1234567890123456789012345678901'}",
+			"FILE:1: gemini.base_url holds a secret, which must not stand in a file: set it in the environment",
+		},
+		{
+			"three problems", "live: {max_sessions: a}\ncolour: red\nlimits: {idle_timeout: 5}",
+			"FILE:1: live.max_sessions must be a whole number, got \"a\"\nFILE:2: there is no key colour\nFILE:3: limits.idle_timeout must be a duration such as 30s or 5m, got 5",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			file := written(t, test.file)
