@@ -203,6 +203,7 @@ func TestSimulator_sameSeedSameAnswer(t *testing.T) {
 		p := connect(t, s, geminiPath)
 		p.say(plainSetup)
 		p.until(ready)
+		p.until(handle) // it comes at a moment of its own
 		p.speak(600, 0.3)
 		p.speak(300, 0)
 		for _, h := range p.until(complete) {
