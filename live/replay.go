@@ -64,9 +64,10 @@ func (in *inbox) consumed(index int64) cursor {
 // span says how far an upstream's knowledge reaches: audio and other commands up to a place each.
 type span struct{ audio, commands cursor }
 
-// beyond reports whether s reaches further than o.
+// beyond reports whether s reaches further than o in one thing, and no less far in the other.
 func (s span) beyond(o span) bool {
-	return s.audio.item > o.audio.item || s.commands.item > o.commands.item
+	return s.audio.item >= o.audio.item && s.commands.item >= o.commands.item &&
+		(s.audio.item > o.audio.item || s.commands.item > o.commands.item)
 }
 
 // cover forgets what lies before a span, but for overlap bytes of audio.
