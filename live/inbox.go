@@ -422,37 +422,3 @@ func (in *inbox) waiting(now time.Time) (d time.Duration, ok bool) {
 	defer in.mu.Unlock()
 	return now.Sub(in.firstShort), in.unsent > 0
 }
-
-// ring is a queue that grows to what it once held and keeps it. The zero value is empty.
-type ring[T any] struct {
-	buf  []T // len is a power of two
-	head int
-	n    int
-}
-
-func (r *ring[T]) len() int { return r.n }
-
-// at is the element i places behind the head.
-func (r *ring[T]) at(i int) *T { return &r.buf[(r.head+i)&(len(r.buf)-1)] }
-
-func (r *ring[T]) push(v T) {
-	if r.n == len(r.buf) {
-		grown := make([]T, max(8, 2*len(r.buf)))
-		for i := range r.n {
-			grown[i] = *r.at(i)
-		}
-		r.buf, r.head = grown, 0
-	}
-	r.n++
-	*r.at(r.n - 1) = v
-}
-
-// pop removes the head and returns it.
-func (r *ring[T]) pop() T {
-	var zero T
-	v := r.buf[r.head]
-	r.buf[r.head] = zero
-	r.head = (r.head + 1) & (len(r.buf) - 1)
-	r.n--
-	return v
-}
