@@ -29,7 +29,11 @@ func (c *conn) begin(s *setup, now time.Time) *refusal {
 		return refused
 	}
 	if f := c.fault(FaultRefuseSetup); f != nil {
-		return invalid("%s", cmpOr(f.Reason, reasonArgument))
+		code := f.Code
+		if code == 0 {
+			code = 1007
+		}
+		return &refusal{code, cmpOr(f.Reason, reasonArgument)}
 	}
 	if c.fault(FaultSilentSetup) != nil {
 		return nil
@@ -71,10 +75,10 @@ func (c *conn) resume() *refusal {
 	switch {
 	case snap == nil || snap.owner != c.who || snap.model != c.model:
 		return &refusal{1008, "BidiGenerateContent session not found"}
-	case !snap.conn.over():
+	case !snap.over():
 		return &refusal{1011, reasonInternal}
 	}
-	c.history = snap.history.clone()
+	c.history = snap.history
 	c.samples = snap.samples
 	return nil
 }
@@ -89,7 +93,11 @@ func (c *conn) complete(now time.Time) {
 	c.ready, c.entered = true, true
 	c.began, c.lastInput = now, now
 	within := c.server.enter(c.who)
-	if f := c.fault(FaultQuota); f != nil || !within {
+	f := c.fault(FaultQuota)
+	if f != nil && f.Turn > 0 { // strikes in its turn
+		f = nil
+	}
+	if f != nil || !within {
 		delay := 100*time.Millisecond + time.Duration(c.rng.Int64N(int64(700*time.Millisecond)))
 		if f != nil && f.After > 0 {
 			delay = f.After
@@ -140,7 +148,7 @@ func (c *conn) offerHandle(now time.Time) {
 	handle := fmt.Sprintf("simulated-%d-%d-%016x", c.serial, c.issued, c.ids.Uint64())
 	if c.fault(FaultDeadHandles) == nil {
 		c.server.handles.put(handle, &snapshot{
-			conn: c, owner: c.who, model: c.model, made: now, history: c.history.clone(), samples: c.samples, index: c.index,
+			gone: c.gone, owner: c.who, model: c.model, made: now, history: c.history, samples: c.samples, index: c.index,
 		})
 	}
 	update := object{"newHandle": handle, "resumable": true}

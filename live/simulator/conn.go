@@ -109,16 +109,6 @@ func (c *conn) drop() {
 	}
 }
 
-// over reports whether the connection has ended.
-func (c *conn) over() bool {
-	select {
-	case <-c.gone:
-		return true
-	default:
-		return false
-	}
-}
-
 // read takes messages until the connection is over.
 func (c *conn) read() {
 	var buf bytes.Buffer

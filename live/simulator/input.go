@@ -114,7 +114,7 @@ func (c *conn) hear(pcm []byte, rate int, now time.Time) {
 	pcm = pcm[:len(pcm)&^1]
 	c.samples += int64(len(pcm) / 2)
 	d := time.Duration(len(pcm)/2) * time.Second / time.Duration(rate)
-	c.server.count(func(s *Stats) { s.AudioIn += d })
+	c.server.audioIn.Add(int64(d))
 	if c.manual {
 		if c.activity {
 			c.keep(pcm)
@@ -203,7 +203,6 @@ func (c *conn) content(m *clientContent) {
 	for _, t := range m.Turns {
 		text := t.text()
 		c.history.usage.promptText += wordTokens(text)
-		c.history.turns = append(c.history.turns, cmpOr(t.Role, "user")+": "+text)
 		if t.Role != "model" {
 			last = text
 		}

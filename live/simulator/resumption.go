@@ -7,7 +7,7 @@ import (
 
 // snapshot is what a resumption handle remembers.
 type snapshot struct {
-	conn    *conn // that it was issued on; a resume is refused while that is open
+	gone    <-chan struct{} // closed with the connection that it was issued on; a resume is refused before
 	owner   credentials
 	model   string
 	made    time.Time
@@ -18,16 +18,20 @@ type snapshot struct {
 	index   int64
 }
 
-// history is a conversation as the model remembers it.
-type history struct {
-	turns []string // both sides', as text
-	n     int      // answers
-	usage usage    // the context so far
+// over reports whether the connection that the handle was issued on has ended.
+func (s *snapshot) over() bool {
+	select {
+	case <-s.gone:
+		return true
+	default:
+		return false
+	}
 }
 
-func (h history) clone() history {
-	h.turns = append([]string(nil), h.turns...)
-	return h
+// history is a conversation as the model remembers it.
+type history struct {
+	n     int   // answers
+	usage usage // the context so far
 }
 
 // maxHandles bounds what is remembered; the oldest goes.

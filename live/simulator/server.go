@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fasthttp/websocket"
@@ -20,7 +21,8 @@ type Server struct {
 	log  *slog.Logger
 	http *fasthttp.Server
 
-	heard func(pcm []byte, at time.Time)
+	heard   func(pcm []byte, at time.Time)
+	audioIn atomic.Int64 // nanoseconds received; apart from the other counts, because it changes with every frame
 
 	listener net.Listener
 	serving  sync.WaitGroup // the HTTP server
@@ -128,6 +130,7 @@ func (s *Server) Stats() Stats {
 	defer s.mu.Unlock()
 	st := s.stats
 	st.Active = len(s.conns)
+	st.AudioIn = time.Duration(s.audioIn.Load())
 	st.ClosesByReason = make(map[string]int64, len(s.stats.ClosesByReason))
 	for k, v := range s.stats.ClosesByReason {
 		st.ClosesByReason[k] = v

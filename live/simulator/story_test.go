@@ -240,3 +240,25 @@ func TestSimulator_speechInterruptsTheAnswer(t *testing.T) {
 		t.Errorf("the speech that interrupted was not answered: %q %q", in, out)
 	}
 }
+
+func TestSimulator_quotaOfALaterTurnWaitsForIt(t *testing.T) {
+	s := start(t, func(c *Config) { c.Faults = []Fault{{Kind: FaultQuota, Turn: 2}} })
+	p := connect(t, s, geminiPath)
+	p.say(plainSetup)
+	p.until(ready)
+	p.say(`{"realtimeInput":{"text":"one"}}`)
+	p.until(complete)
+	p.say(`{"realtimeInput":{"text":"two"}}`)
+	if _, code, reason := p.end(); code != 1011 || !strings.Contains(reason, "quota") {
+		t.Errorf("closed with %d %q", code, reason)
+	}
+}
+
+func TestSimulator_refusesTheSetupWithTheCodeOfTheScript(t *testing.T) {
+	s := start(t, func(c *Config) { c.Faults = []Fault{{Kind: FaultRefuseSetup, Code: 1008, Reason: "no"}} })
+	p := connect(t, s, geminiPath)
+	p.say(plainSetup)
+	if _, code, reason := p.end(); code != 1008 || reason != "no" {
+		t.Errorf("closed with %d %q", code, reason)
+	}
+}

@@ -29,7 +29,6 @@ type turn struct {
 	total    int      // bytes of audio
 	words    []string // what is left of the transcript
 	all      int      // words in it
-	said     strings.Builder
 	began    time.Time
 }
 
@@ -63,20 +62,17 @@ func (c *conn) request(t *turn) {
 
 // transcribe says honestly what was heard, and counts it.
 func (c *conn) transcribe(t *turn) {
-	said := "user: " + t.text
 	var pieces []string
 	switch {
 	case t.tool != "":
 		return
 	case t.pcm != nil:
 		pieces = []string{"simulated:", " heard ", fmt.Sprintf("%.1f s", t.heard.Seconds()), " of speech"}
-		said = "user: " + strings.Join(pieces, "")
 		c.history.usage.promptAudio += audioTokens(t.heard)
 	case t.echo:
 		pieces = []string{t.text}
 		c.history.usage.promptText += wordTokens(t.text)
 	}
-	c.history.turns = append(c.history.turns, said)
 	if c.setup.InputAudioTranscription == nil {
 		return
 	}
@@ -199,7 +195,6 @@ func (t *turn) caption() string {
 	n := max(0, len(t.words)-left)
 	text := strings.Join(t.words[:n], "")
 	t.words = t.words[n:]
-	t.said.WriteString(text)
 	return text
 }
 
@@ -210,7 +205,6 @@ func (c *conn) textPiece(now time.Time) {
 	n := min(3, len(t.words))
 	text := strings.Join(t.words[:n], "")
 	t.words = t.words[n:]
-	t.said.WriteString(text)
 	c.history.usage.responseText += wordTokens(text)
 	c.send(object{"serverContent": object{"modelTurn": object{"parts": []object{{"text": text}}, "role": "model"}}})
 	if first {
@@ -235,7 +229,6 @@ func (c *conn) strikeTurn(now time.Time) {
 // generated ends generation; the turn is over when what was sent has been played.
 func (c *conn) generated(_ time.Time, playing time.Duration) {
 	c.send(object{"serverContent": object{"generationComplete": true}})
-	c.history.turns = append(c.history.turns, "model: "+c.turn.said.String())
 	omit := c.cfg.OmitTurnComplete || c.fault(FaultOmitTurnComplete) != nil
 	c.after(max(0, playing), "complete", func(now time.Time) { c.finish(!omit, now) })
 }
@@ -283,7 +276,6 @@ func (c *conn) interrupt() {
 	c.server.count(func(s *Stats) { s.Interruptions++ })
 	c.send(object{"serverContent": object{"interrupted": true}})
 	c.cancelCalls()
-	c.history.turns = append(c.history.turns, "model: "+t.said.String())
 	c.after(min(afterInterruption, c.cfg.ThinkingDelay), "end", func(now time.Time) { c.finish(true, now) })
 	c.signal()
 }
