@@ -142,10 +142,16 @@ var secrets = []struct {
 		func(c *Config, s string) { c.Auth.OperatorKey = s },
 		func(c Config) bool { return c.Auth.OperatorKey != "" },
 	},
+	{
+		resumeKeys,
+		func(c *Config, s string) { c.Resume.Keys = commaList(s) },
+		func(c Config) bool { return len(c.Resume.Keys) > 0 },
+	},
 }
 
 const (
 	envPrefix      = "STONEPOT_"
+	resumeKeys     = envPrefix + "RESUME_KEYS"
 	maxConfigBytes = 1 << 20
 )
 
@@ -303,7 +309,7 @@ func (l *loader) addModel(c *Config, key, backend, id string) {
 // notes are what an operator should know of the environment though it stops nothing: variables that look like keys of
 // Stonepot and set none.
 func notes(environ []string) (lines []string) {
-	names := []string{envPrefix + "CONFIG", envPrefix + "OPERATOR_KEY"}
+	names := []string{envPrefix + "CONFIG", envPrefix + "OPERATOR_KEY", resumeKeys}
 	for _, key := range allKeys() {
 		names = append(names, variableOf(key))
 	}

@@ -36,7 +36,7 @@ func notYAML(file string, err error) error {
 
 // secretKey is what people call secrets; secretValue is what Google's look like.
 var (
-	secretKey   = regexp.MustCompile(`(?i)(api_?keys?|operator_?key|secret|password|private_?key|credentials?|token)$`)
+	secretKey   = regexp.MustCompile(`(?i)(^keys?|api_?keys?|resume_?keys?|operator_?key|secret|password|private_?key|credentials?|token)$`)
 	secretValue = regexp.MustCompile(`AIza[0-9A-Za-z_-]{16}|-----BEGIN [A-Z ]*PRIVATE KEY`)
 )
 
@@ -98,15 +98,25 @@ func (l *loader) checkKeys(n *yaml.Node, t reflect.Type, prefix string) {
 		case near == key:
 			section, name, _ := strings.Cut(key, ".")
 			l.problem(k, "%s must be written as %s in the section %s", key, name, section)
-		case secretKey.MatchString(k.Value) && strings.Contains(strings.ToLower(key), "operator"):
-			l.problem(k, "%s is a secret, which must not stand in a file: set STONEPOT_OPERATOR_KEY in the environment", key)
 		case secretKey.MatchString(k.Value):
-			l.problem(k, "%s is a secret, which must not stand in a file: set GOOGLE_API_KEY in the environment", key)
+			l.problem(k, "%s is a secret, which must not stand in a file: set %s in the environment", key, secretFor(key))
 		case near != "":
 			l.problem(k, "there is no key %s: did you mean %s?", key, near)
 		default:
 			l.problem(k, "there is no key %s", key)
 		}
+	}
+}
+
+// secretFor is the variable for what somebody has put under a key that looks like a secret's.
+func secretFor(key string) string {
+	switch key = strings.ToLower(key); {
+	case strings.Contains(key, "operator"):
+		return "STONEPOT_OPERATOR_KEY"
+	case strings.Contains(key, "resume"):
+		return resumeKeys
+	default:
+		return "GOOGLE_API_KEY"
 	}
 }
 

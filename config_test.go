@@ -85,14 +85,18 @@ func TestConfig_theShippedFileExplainsEveryKey(t *testing.T) {
 	visit(doc.Content[0], reflect.TypeFor[Config](), "")
 }
 
+// testResumeKey is random, as a resume key must be, and opens nothing anywhere.
+const testResumeKey = "n2BnxMqnoZqciTkCSJLjJEg1H8H54tUgRElsos1RmZ8="
+
 func TestConfig_whatIsPrintedLoadsAsTheSame(t *testing.T) {
 	c := load(t, written(t, "live: {max_sessions: 7}\nassistants: [{name: default, temperature: 0.5, system_instruction: 'yes'}]"),
-		"GOOGLE_API_KEY=first-key,second-key", "STONEPOT_OPERATOR_KEY=an-operators-long-key")
+		"GOOGLE_API_KEY=first-key,second-key", "STONEPOT_OPERATOR_KEY=an-operators-long-key",
+		"STONEPOT_RESUME_KEYS="+testResumeKey)
 	out, err := yaml.Marshal(node(reflect.ValueOf(c)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(string(out), "-key") {
+	if strings.Contains(string(out), "-key") || strings.Contains(string(out), testResumeKey) {
 		t.Errorf("a secret was printed:\n%s", out)
 	}
 	if changed := changedKeys(c, load(t, written(t, string(out)))); changed != nil {
@@ -146,6 +150,10 @@ func TestConfig_wrongFiles(t *testing.T) {
 		{"port", "server: {port: 70000}", "FILE:1: server.port must be between 0 and 65535, got 70000"},
 		{"environment", "environment: prod", `FILE:1: environment must be one of development, test, staging, production, got "prod"`},
 		{"log level", "observability: {log_level: loud}", `FILE:1: observability.log_level must be one of debug, info, warn, error, got "loud"`},
+		{"window that outlasts the upstream", "resume: {window: 2m1s}", "FILE:1: resume.window must be between 0s and 2m0s, got 2m1s"},
+		{"ticket for a day and more", "resume: {ticket_life: 25h}", "FILE:1: resume.ticket_life must be between 1m0s and 24h0m0s, got 25h0m0s"},
+		{"no memory", "resume: {memory: 1000}", "FILE:1: resume.memory must be between 1048576 and 1099511627776 bytes, got 1000"},
+		{"small window", "audio: {window: 4096}", "FILE:1: audio.window must be between 8192 and 16777216 bytes, got 4096"},
 		{"base URL", "gemini: {base_url: example.com}", `FILE:1: gemini.base_url must begin with http://, https://, ws:// or wss:// and name a host, got "example.com"`},
 		{"upstream", "live: {upstream: {close_wait: 1h}}", "FILE:1: live.upstream.close_wait must be between 10ms and 10s, got 1h0m0s"},
 		{
@@ -167,6 +175,14 @@ func TestConfig_wrongFiles(t *testing.T) {
 		{
 			"operator's key in the file", "auth: {operator_key: abc}",
 			"FILE:1: auth.operator_key is a secret, which must not stand in a file: set STONEPOT_OPERATOR_KEY in the environment",
+		},
+		{
+			"resume keys in the file", "resume: {keys: [abc]}",
+			"FILE:1: resume.keys is a secret, which must not stand in a file: set STONEPOT_RESUME_KEYS in the environment",
+		},
+		{
+			"resume keys by their variable", "STONEPOT_RESUME_KEYS: abc",
+			"FILE:1: STONEPOT_RESUME_KEYS is a secret, which must not stand in a file: set STONEPOT_RESUME_KEYS in the environment",
 		},
 		{
 			"key in disguise", "gemini: {base_url: 'https://example.com/?key=AIzaSyA-1234567890123456789012345678901'}",
@@ -202,6 +218,10 @@ func TestConfig_wrongVariables(t *testing.T) {
 		{"project", "PROJECT_ID=my project", `PROJECT_ID: vertex.project_id must be a Google Cloud project id such as my-project-123, got "my project"`},
 		{"voice", "VERTEX_AI_VOICE_NAME=Bob", `VERTEX_AI_VOICE_NAME: assistants[0].voice must be one of live.voices, got "Bob"`},
 		{"key with a space", "GOOGLE_API_KEY=my key", "the API key number 1 is empty or holds characters that no key has: set GOOGLE_API_KEY to the key alone"},
+		{
+			"weak resume key", "STONEPOT_RESUME_KEYS=" + testResumeKey + ",hunter2",
+			"STONEPOT_RESUME_KEYS must hold keys of at least 32 random bytes in base64 or hex, and the key number 2 looks like words: `openssl rand -base64 32` makes one",
+		},
 		{"short operator's key", "STONEPOT_OPERATOR_KEY=1234", "STONEPOT_OPERATOR_KEY must have at least 16 characters, it has 4"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -216,7 +236,7 @@ func TestConfig_wrongVariables(t *testing.T) {
 func TestConfig_environmentOverFileOverDefault(t *testing.T) {
 	file := written(t, "server: {port: 1000}\nlive: {max_sessions: 10, connect_timeout: 3s}\nvertex: {locations: [us-east1]}")
 	c := load(t, file, "PORT=2000", "STONEPOT_LIVE_MAX_SESSIONS=20", "LOCATION=us-central1, europe-west4", "PROJECT_ID=p1",
-		"NODE_ENV=production", "GOOGLE_API_KEY=a,b", "STONEPOT_LIVE_UPSTREAM_PING_INTERVAL=0", "STONEPOT_LIMITS_AUDIO_RATE=2.5",
+		"NODE_ENV=production", "GOOGLE_API_KEY=a,b", "STONEPOT_RESUME_KEYS="+testResumeKey+", "+testResumeKey, "STONEPOT_LIVE_UPSTREAM_PING_INTERVAL=0", "STONEPOT_LIMITS_AUDIO_RATE=2.5",
 		"STONEPOT_AUDIO_INBOX=", "VERTEX_AI_VOICE_NAME=Puck", "VERTEX_AI_MODEL=gemini-9-text")
 	for _, test := range []struct {
 		key       string
@@ -233,6 +253,7 @@ func TestConfig_environmentOverFileOverDefault(t *testing.T) {
 		{"vertex.project_id", c.Vertex.ProjectID, "p1"},
 		{"environment", c.Environment, production},
 		{"keys", strings.Join(c.Gemini.APIKeys, " "), "a b"},
+		{"resume keys", strings.Join(c.Resume.Keys, " "), testResumeKey + " " + testResumeKey},
 		{"voice", c.Assistants[0].Voice, "Puck"},
 		{"chat.default_models.vertex", c.Chat.DefaultModels.Vertex, "gemini-9-text"},
 	} {
@@ -276,8 +297,11 @@ func TestConfig_everyKeyHasAVariableOfItsOwn(t *testing.T) {
 }
 
 func TestConfig_notesVariablesThatSetNothing(t *testing.T) {
-	got := notes([]string{"STONEPOT_LIVE_MAX_SESSION=4", "STONEPOT_LIVE_MAX_SESSIONS=4", "STONEPOT_PORT_8080_TCP=tcp://10.0.0.1:8080", "HOME=/", "STONEPOT_CONFIG=x"})
-	want := []string{"the variable STONEPOT_LIVE_MAX_SESSION sets nothing: did you mean STONEPOT_LIVE_MAX_SESSIONS?"}
+	got := notes([]string{"STONEPOT_LIVE_MAX_SESSION=4", "STONEPOT_LIVE_MAX_SESSIONS=4", "STONEPOT_PORT_8080_TCP=tcp://10.0.0.1:8080", "STONEPOT_RESUME_KEYS=x", "STONEPOT_RESUME_KEY=x", "HOME=/", "STONEPOT_CONFIG=x"})
+	want := []string{
+		"the variable STONEPOT_LIVE_MAX_SESSION sets nothing: did you mean STONEPOT_LIVE_MAX_SESSIONS?",
+		"the variable STONEPOT_RESUME_KEY sets nothing: did you mean STONEPOT_RESUME_KEYS?",
+	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

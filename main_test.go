@@ -287,6 +287,33 @@ func running(t *testing.T, file string, environ ...string) (*server, *lines) {
 	return s, log
 }
 
+func TestServe_saysHowFarResumingReaches(t *testing.T) {
+	for _, test := range []struct{ environ, level string }{
+		{"NODE_ENV=production", `"severity":"WARNING"`},
+		{"NODE_ENV=development", "level=INFO"},
+		{"STONEPOT_RESUME_KEYS=" + testResumeKey, ""},
+	} {
+		var log bytes.Buffer // nobody else writes to it: the server is not run
+		s, err := newServer("", []string{"PORT=0", "STONEPOT_SERVER_HOST=127.0.0.1", test.environ}, &log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.shutdown()
+		var said []string
+		for line := range strings.Lines(log.String()) {
+			if strings.Contains(line, "STONEPOT_RESUME_KEYS is not set") {
+				said = append(said, line)
+			}
+		}
+		if test.level == "" && said != nil || test.level != "" && (len(said) != 1 || !strings.Contains(said[0], test.level)) {
+			t.Errorf("with %.24s it says %q", test.environ, said)
+		}
+		if strings.Contains(log.String(), testResumeKey) {
+			t.Error("the key was logged")
+		}
+	}
+}
+
 func TestServe_aChangedFileHoldsForNewSessionsAndDropsNone(t *testing.T) {
 	file := written(t, "live: {max_sessions: 9}")
 	replace := func(content string) {
@@ -393,6 +420,8 @@ func TestCommands(t *testing.T) {
 		{"healthcheck of another answer", []string{"healthcheck", "--url", s.URL() + "/api/none"}, nil, 1, "404"},
 		{"healthcheck of nobody", []string{"healthcheck"}, []string{"PORT=1"}, 1, "the server does not answer"},
 		{"checkconfig", []string{"checkconfig"}, []string{"GOOGLE_API_KEY=my-secret-key"}, 0, "# GOOGLE_API_KEY: set\n# STONEPOT_OPERATOR_KEY: unset"},
+		{"checkconfig with resume keys", []string{"checkconfig"}, []string{"STONEPOT_RESUME_KEYS=" + testResumeKey}, 0, "# STONEPOT_RESUME_KEYS: set"},
+		{"checkconfig without them", []string{"checkconfig"}, nil, 0, "# STONEPOT_RESUME_KEYS: unset"},
 		{"checkconfig of a wrong file", []string{"checkconfig", wrong}, nil, 1, wrong + ":1: live.max_sessions must be between"},
 		{"checkconfig of no file", []string{"checkconfig", filepath.Join(dir, "none.yaml")}, nil, 1, "no such file"},
 		{"checkconfig of a wrong variable", []string{"checkconfig"}, []string{"PORT=x"}, 1, "PORT must be a whole number"},
@@ -410,7 +439,7 @@ func TestCommands(t *testing.T) {
 			if code != test.code || !strings.Contains(said.String(), test.out) {
 				t.Errorf("exit code %d, want %d; stdout\n%s\nstderr\n%s", code, test.code, &stdout, &stderr)
 			}
-			if strings.Contains(stdout.String()+stderr.String(), "my-secret") {
+			if said := stdout.String() + stderr.String(); strings.Contains(said, "my-secret") || strings.Contains(said, testResumeKey) {
 				t.Error("a secret was printed")
 			}
 		})

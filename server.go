@@ -79,7 +79,20 @@ func newServer(file string, environ []string, logs io.Writer) (_ *server, err er
 	s.app = handlers.NewApp(cfg.Server, s.log)
 	routes.Mount(s.app, routes.Deps{API: s.api, Pages: site.Handler(), PagePolicy: site.ContentSecurityPolicy()})
 	s.log.Info("stonepot starts", "version", version, "environment", cfg.Environment, "config", file, "url", s.URL())
+	s.noteResumeKeys()
 	return s, nil
+}
+
+// noteResumeKeys says what a missing key means. A laptop has one instance, and needs none.
+func (s *server) noteResumeKeys() {
+	if len(s.started.Resume.Keys) > 0 {
+		return
+	}
+	level := slog.LevelInfo
+	if s.started.Environment == production {
+		level = slog.LevelWarn
+	}
+	s.log.Log(context.Background(), level, resumeKeys+" is not set: conversations can be resumed on this instance only, and not after its end")
 }
 
 // URL is where a person on this machine finds the page.

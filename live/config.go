@@ -3,6 +3,7 @@ package live
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 )
@@ -48,6 +49,7 @@ type Audio struct {
 	Inbox            time.Duration `mapstructure:"inbox"`              // speech kept while the upstream cannot take it
 	PlaybackLead     time.Duration `mapstructure:"playback_lead"`      // how far ahead of real time speech is sent to the browser
 	Outbox           time.Duration `mapstructure:"outbox"`             // speech kept for a browser that plays in real time
+	Window           int           `mapstructure:"window"`             // bytes of speech sent and not yet acknowledged, where the client acknowledges
 }
 
 // Settings are the session core's own.
@@ -75,13 +77,40 @@ func (d DefaultModels) For(backend string) string {
 	return d.Gemini
 }
 
-// Resumption says how a conversation outlives its connection to the model.
+// Resumption says how a conversation outlives its connections: to the browser, to the model, and the instance itself.
 type Resumption struct {
+	Window      time.Duration `mapstructure:"window"`       // a session waits this long for its browser to come back
+	TicketLife  time.Duration `mapstructure:"ticket_life"`  // a resume ticket is good for this long
+	Memory      int64         `mapstructure:"memory"`       // bytes kept for resuming and renewing, by all sessions of the process
 	ReplayAudio time.Duration `mapstructure:"replay_audio"` // speech kept to be given to the next connection
 	Overlap     time.Duration `mapstructure:"overlap"`      // given again from before the handle, where the model does not tell what it holds
 	MidTurn     string        `mapstructure:"mid_turn"`     // what becomes of an answer that its connection's end cut: restart or keep
 	StableAfter time.Duration `mapstructure:"stable_after"` // a connection counts as healthy once it has lived this long
+
+	// Keys seal resume tickets: the first one makes them, all of them open them. They come from STONEPOT_RESUME_KEYS only and are
+	// never printed. Without one a gateway makes a random key, and what it seals is good on that instance only.
+	Keys []string `mapstructure:"-" json:"-"`
 }
+
+// String prints no key.
+func (r Resumption) String() string {
+	keys := "unset"
+	if len(r.Keys) > 0 {
+		keys = "set"
+	}
+	return fmt.Sprintf("{window: %v, ticket_life: %v, memory: %d, replay_audio: %v, overlap: %v, mid_turn: %s, stable_after: %v, keys: %s}",
+		r.Window, r.TicketLife, r.Memory, r.ReplayAudio, r.Overlap, r.MidTurn, r.StableAfter, keys)
+}
+
+// GoString prints no key either, for %#v.
+func (r Resumption) GoString() string { return "live.Resumption" + r.String() }
+
+// LogValue prints no key either, for slog.
+func (r Resumption) LogValue() slog.Value { return slog.StringValue(r.String()) }
+
+// maxResumeWindow keeps the window under the 150 s or so after which an upstream without input closes: nothing is sent to it
+// while nobody is attached.
+const maxResumeWindow = 2 * time.Minute
 
 // What becomes of an answer whose connection breaks while it is spoken.
 const (
@@ -144,6 +173,7 @@ func DefaultConfig() Config {
 			Inbox:            30 * time.Second,
 			PlaybackLead:     2 * time.Second,
 			Outbox:           5 * time.Minute,
+			Window:           24 << 10,
 		},
 		Live: Settings{
 			DefaultAssistant: "default",
@@ -160,6 +190,9 @@ func DefaultConfig() Config {
 			},
 		},
 		Resume: Resumption{
+			Window:      time.Minute,
+			TicketLife:  time.Hour,
+			Memory:      256 << 20,
 			ReplayAudio: 30 * time.Second,
 			Overlap:     500 * time.Millisecond,
 			MidTurn:     midTurnRestart,
@@ -240,6 +273,7 @@ func (c Config) Validate() error {
 	between("audio.inbox", a.Inbox, time.Second, 10*time.Minute)
 	between("audio.playback_lead", a.PlaybackLead, 100*time.Millisecond, 24*time.Hour)
 	between("audio.outbox", a.Outbox, 10*time.Second, time.Hour)
+	check(a.Window >= 8<<10 && a.Window <= 16<<20, "audio.window must be between %d and %d bytes, got %d", 8<<10, 16<<20, a.Window)
 	s := c.Live
 	check(s.MaxSessions >= 1 && s.MaxSessions <= 1_000_000, "live.max_sessions must be between 1 and 1000000, got %d", s.MaxSessions)
 	between("live.connect_timeout", s.ConnectTimeout, 100*time.Millisecond, 5*time.Minute)
@@ -247,13 +281,34 @@ func (c Config) Validate() error {
 	for _, f := range s.ClientMaySet {
 		check(slices.Contains(ClientFields(), f), "live.client_may_set must list fields of start_session.config (%v), got %q", ClientFields(), f)
 	}
-	between("resume.replay_audio", c.Resume.ReplayAudio, 0, 5*time.Minute)
-	between("resume.overlap", c.Resume.Overlap, 0, 10*time.Second)
-	between("resume.stable_after", c.Resume.StableAfter, 0, 5*time.Minute)
-	errs = append(errs, oneOf("resume.mid_turn", []string{c.Resume.MidTurn}, midTurnRestart, midTurnKeep)...)
+	errs = append(errs, c.Resume.validate())
 	between("tools.timeout", c.Tools.Timeout, time.Second, 10*time.Minute)
 	errs = append(errs, c.validateModels()...)
 	errs = append(errs, c.validateAssistants()...)
+	return errors.Join(errs...)
+}
+
+func (r Resumption) validate() error {
+	_, keys := checkResumeKeys(r.Keys)
+	errs := []error{keys}
+	for _, d := range []struct {
+		key          string
+		v, low, high time.Duration
+	}{
+		{"resume.window", r.Window, 0, maxResumeWindow},
+		{"resume.ticket_life", r.TicketLife, time.Minute, 24 * time.Hour},
+		{"resume.replay_audio", r.ReplayAudio, 0, 5 * time.Minute},
+		{"resume.overlap", r.Overlap, 0, 10 * time.Second},
+		{"resume.stable_after", r.StableAfter, 0, 5 * time.Minute},
+	} {
+		if d.v < d.low || d.v > d.high {
+			errs = append(errs, fmt.Errorf("%s must be between %v and %v, got %v", d.key, d.low, d.high, d.v))
+		}
+	}
+	if r.Memory < 1<<20 || r.Memory > 1<<40 {
+		errs = append(errs, fmt.Errorf("resume.memory must be between %d and %d bytes, got %d", 1<<20, int64(1)<<40, r.Memory))
+	}
+	errs = append(errs, oneOf("resume.mid_turn", []string{r.MidTurn}, midTurnRestart, midTurnKeep)...)
 	return errors.Join(errs...)
 }
 

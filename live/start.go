@@ -18,37 +18,37 @@ type Resume struct {
 
 // StartConfig is start_session.config as docs/protocol.md describes it. A nil pointer means "not set".
 type StartConfig struct {
-	Assistant         *string              `json:"assistant"`
-	Model             *string              `json:"model"`
-	Voice             *string              `json:"voice"`
-	Language          *string              `json:"language"`
-	SystemInstruction *string              `json:"systemInstruction"`
-	UserID            *string              `json:"userId"`
-	Modality          *string              `json:"modality"`
-	Transcription     *TranscriptionConfig `json:"transcription"`
-	VAD               *VADConfig           `json:"vad"`
-	Audio             *AudioConfig         `json:"audio"`
-	Tools             []json.RawMessage    `json:"tools"`
-	Resumable         *bool                `json:"resumable"`
+	Assistant         *string              `json:"assistant,omitzero"`
+	Model             *string              `json:"model,omitzero"`
+	Voice             *string              `json:"voice,omitzero"`
+	Language          *string              `json:"language,omitzero"`
+	SystemInstruction *string              `json:"systemInstruction,omitzero"`
+	UserID            *string              `json:"userId,omitzero"`
+	Modality          *string              `json:"modality,omitzero"`
+	Transcription     *TranscriptionConfig `json:"transcription,omitzero"`
+	VAD               *VADConfig           `json:"vad,omitzero"`
+	Audio             *AudioConfig         `json:"audio,omitzero"`
+	Tools             []json.RawMessage    `json:"tools,omitzero"`
+	Resumable         *bool                `json:"resumable,omitzero"`
 }
 
 // TranscriptionConfig switches the captions of either side.
 type TranscriptionConfig struct {
-	Input  *bool `json:"input"`
-	Output *bool `json:"output"`
+	Input  *bool `json:"input,omitzero"`
+	Output *bool `json:"output,omitzero"`
 }
 
 // VADConfig is the voice activity detection that a client asks for; durations are milliseconds.
 type VADConfig struct {
-	Mode              *string `json:"mode"`
-	StartSensitivity  *string `json:"startSensitivity"`
-	EndSensitivity    *string `json:"endSensitivity"`
-	PrefixPaddingMs   *int    `json:"prefixPaddingMs"`
-	SilenceDurationMs *int    `json:"silenceDurationMs"`
-	Interruptible     *bool   `json:"interruptible"`
+	Mode              *string `json:"mode,omitzero"`
+	StartSensitivity  *string `json:"startSensitivity,omitzero"`
+	EndSensitivity    *string `json:"endSensitivity,omitzero"`
+	PrefixPaddingMs   *int    `json:"prefixPaddingMs,omitzero"`
+	SilenceDurationMs *int    `json:"silenceDurationMs,omitzero"`
+	Interruptible     *bool   `json:"interruptible,omitzero"`
 }
 
 // AudioConfig is the format of the client's microphone frames.
 type AudioConfig struct {
-	InputSampleRate *int `json:"inputSampleRate"`
+	InputSampleRate *int `json:"inputSampleRate,omitzero"`
 }

@@ -60,6 +60,8 @@ func (d *stonepot) decodeText(data []byte, c *Command) error {
 	switch *head.Type {
 	case "video_frame":
 		limit, key = d.limits.MaxVideoBytes, "limits.max_video_bytes"
+	case "start_session", "init": // which may hold a ticket, however small other messages have to be
+		limit = max(limit, maxTicketText+4096)
 	case "audio_chunk": // base64 in JSON
 		limit, key = d.limits.MaxFrameBytes/3*4+d.limits.MaxTextBytes, "limits.max_frame_bytes"
 	}
