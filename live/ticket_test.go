@@ -253,9 +253,9 @@ func TestTicket_fitsIntoStartSessionHoweverSmallMessagesMustBe(t *testing.T) {
 	limits.MaxTextBytes = 1024
 	d, ticket := newStonepot("x", limits), strings.Repeat("A", maxTicketText)
 	for message, want := range map[string]bool{
-		`{"type":"start_session","resume":{"sessionId":"x","received":7,"resumeTicket":"` + ticket + `"}}`:           true,
+		`{"type":"start_session","resume":{"sessionId":"x","received":7,"resumeTicket":"` + ticket + `"}}`:          true,
 		`{"type":"start_session","resume":{"sessionId":"x","received":7,"resumeTicket":"` + ticket + ticket + `"}}`: false,
-		`{"type":"text","text":"` + ticket + `"}`: false,
+		`{"type":"text","text":"` + ticket + `"}`:                                                                   false,
 	} {
 		var c Command
 		if err := d.Decode(Frame{Data: []byte(message)}, &c); (err == nil) != want {
