@@ -5,7 +5,7 @@ import "encoding/json"
 // CommandKind says what a browser asks for.
 type CommandKind uint8
 
-// The commands of a browser. Those up to CommandToolResponse travel upstream; the others are the session's own.
+// The commands of a browser. Those up to CommandInstruction travel upstream; the others are the session's own.
 const (
 	CommandNone           CommandKind = iota
 	CommandAudio                      // PCM: microphone samples
@@ -15,9 +15,10 @@ const (
 	CommandActivityEnd                // push-to-talk released
 	CommandAudioStreamEnd             // the microphone was muted or the turn is over: flush what was heard
 	CommandToolResponse               // Responses
+	CommandInstruction                // Text: the new system instruction, of a model that takes contextUpdate
 	CommandStart                      // Start: the first message of a session
 	CommandInterrupt                  // stop the answer that is being spoken
-	CommandUpdate                     // change the setup in mid-conversation
+	CommandUpdate                     // Update: change the setup in mid-conversation
 	CommandAck                        // Count: server messages the browser has received
 	CommandSkipped                    // Count: messages the browser gave up sending
 	CommandPing                       // Time
@@ -40,6 +41,7 @@ type Command struct {
 
 	Responses []ToolResponse
 	Start     *Start
+	Update    *StartConfig // what is to change; it may hold anything that start_session may
 	Count     int64
 	Time      json.RawMessage // of a ping: sent back as it came
 }

@@ -276,6 +276,18 @@ func TestSimulator_seedsAHistory(t *testing.T) {
 	}
 }
 
+// It reads strictly: what it does not know ends the connection.
+func TestSimulator_takesAnotherInstruction(t *testing.T) {
+	s := startSimulator(t, nil)
+	for _, d := range bothDialers(t, s) {
+		c := talkTo(t, d, simulated())
+		c.send(live.Command{Kind: live.CommandInstruction, Text: "Speak slowly and clearly."})
+		c.send(live.Command{Kind: live.CommandText, Text: "Hello?", TurnComplete: true})
+		c.until(live.EventAudio)
+		c.Close()
+	}
+}
+
 func TestSimulator_chatsOnBothBackends(t *testing.T) {
 	s := startSimulator(t, nil)
 	for name, c := range chats(t, s.URL()) {

@@ -55,6 +55,8 @@ func (e *encoder) frame(c *live.Command) ([]byte, error) {
 		return e.seal(audioStreamEnd), nil
 	case live.CommandToolResponse:
 		return e.toolResponse(c.Responses)
+	case live.CommandInstruction:
+		return e.instruction(c.Text)
 	default:
 		return nil, fmt.Errorf("gemini: command %d is not for the model: a defect", c.Kind)
 	}
@@ -92,6 +94,14 @@ func (e *encoder) video(mimeType string, data []byte) ([]byte, error) {
 
 func (e *encoder) toolResponse(responses []live.ToolResponse) ([]byte, error) {
 	return e.json(map[string]any{"toolResponse": map[string]any{"functionResponses": responses}})
+}
+
+// instruction takes the place of the system instruction, in order with other input.
+func (e *encoder) instruction(text string) ([]byte, error) {
+	type part struct {
+		Text string `json:"text"`
+	}
+	return e.json(map[string]any{"contextUpdate": map[string]any{"systemInstruction": map[string][]part{"parts": {{text}}}}})
 }
 
 // contentMessage is a clientContent with text turns.

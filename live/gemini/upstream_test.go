@@ -79,6 +79,10 @@ func TestUpstream_sendsEveryCommandAsTheSDKsDo(t *testing.T) {
 			c:    live.Command{Kind: live.CommandToolResponse, Responses: []live.ToolResponse{{ID: "1", Name: "f", Response: json.RawMessage(`{"output":{"tempC":4}}`), Scheduling: "WHEN_IDLE"}}},
 			want: `{"toolResponse":{"functionResponses":[{"id":"1","name":"f","response":{"output":{"tempC":4}},"scheduling":"WHEN_IDLE"}]}}`,
 		},
+		{
+			c:    live.Command{Kind: live.CommandInstruction, Text: "Speak \"slowly\" <é>"},
+			want: `{"contextUpdate":{"systemInstruction":{"parts":[{"text":"Speak \"slowly\" <é>"}]}}}`,
+		},
 		{c: live.Command{Kind: live.CommandVideo, MIMEType: "image/png", Data: bytes.Repeat([]byte("AAAA"), 50_000)}, want: `{"realtimeInput":{"video":{"mimeType":"image/png","data":"` + strings.Repeat("AAAA", 50_000) + `"}}}`},
 	}
 	for _, input := range []string{"realtime", "content"} {
