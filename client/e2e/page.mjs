@@ -25,7 +25,7 @@ const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/
  * @property {number} underruns
  * @property {number} sent
  * @property {number} received
- * @property {number} droppedFrames
+ * @property {number} dropped
  * @property {number} protocolErrors
  * @property {{ who: string, text: string, interrupted: boolean }[]} captions
  */
@@ -46,7 +46,7 @@ const readFacts = `(() => {
     underruns: number("underruns"),
     sent: number("sent"),
     received: number("received"),
-    droppedFrames: number("droppedFrames"),
+    dropped: number("dropped"),
     protocolErrors: number("protocolErrors"),
     captions: [...document.querySelectorAll("[data-who]")].map((li) => ({
       who: li.dataset.who,

@@ -44,7 +44,7 @@ export async function answered(page) {
     (x) => x.captions.some((c) => c.who === "person" && c.text) && x.captions.some((c) => c.who === "model" && c.text),
   );
   assert.equal(both.captions[0]?.who, "person", "the question stands above the answer");
-  assert.equal(both.droppedFrames, 0);
+  assert.equal(both.dropped, 0);
 }
 
 /**

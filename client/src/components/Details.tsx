@@ -20,7 +20,8 @@ export function Details({ call, snapshot }: { call: Call; snapshot: CallSnapshot
     ["Ready after", session.readySince === undefined ? "" : `${Math.round(session.startupMs)} ms`],
     ["Last answer after", session.responseMs > 0 ? `${Math.round(session.responseMs)} ms` : ""],
     ["Messages", stats ? `${stats.sent} sent, ${stats.received} received` : ""],
-    ["Lost on the way", stats ? `${stats.droppedFrames} frames, ${stats.underruns} gaps` : ""],
+    ["Lost on the way", stats ? `${stats.dropped + stats.skipped} messages, ${stats.underruns} gaps` : ""],
+    ["Lines", stats && stats.resumed > 0 ? `resumed ${stats.resumed} times` : ""],
     ["Last warning", session.lastWarning],
   ];
   return (

@@ -103,7 +103,7 @@ function publish(stage: HTMLElement, call: Call): void {
     underruns: stats?.underruns,
     sent: stats?.sent,
     received: stats?.received,
-    droppedFrames: stats?.droppedFrames,
+    dropped: stats?.dropped,
     discarded: stats?.discardedMessages,
     protocolErrors: stats?.protocolErrors,
   };

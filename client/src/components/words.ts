@@ -13,6 +13,7 @@ export interface Words {
 export function wordsFor(s: CallSnapshot): Words {
   switch (s.status) {
     case "idle":
+      if (s.offer) return { title: "Welcome back", hint: "Press the circle to go on with your conversation." };
       return { title: "Press to talk", hint: "Speak as you would to a person. Interrupt whenever you like." };
     case "connecting":
       return s.awaiting === "microphone"
@@ -48,6 +49,7 @@ export function wordsFor(s: CallSnapshot): Words {
 export function announcementFor(s: CallSnapshot): string {
   switch (s.status) {
     case "idle":
+      return s.offer ? "You can go on with your conversation." : "";
     case "failed": // the problem is an alert of its own
       return "";
     case "connecting":
@@ -69,6 +71,7 @@ export function actionFor(s: CallSnapshot): string {
     case "idle":
     case "ended":
     case "failed":
+      if (s.offer) return s.offer === "continue" ? "Continue conversation" : "Take it back here";
       return "Start talking";
     case "connecting":
       return "Cancel";
@@ -88,6 +91,8 @@ export function noticeWords(notice: Notice): string {
   switch (notice.kind) {
     case "reconnecting":
       return "Reconnecting to the model. The conversation goes on in a moment.";
+    case "resuming":
+      return "Reconnecting. What you say is kept for a minute.";
     case "soundHeld":
       return "Your browser holds the sound back.";
     case "microphoneLost":

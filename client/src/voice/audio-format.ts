@@ -1,7 +1,8 @@
 // The wire's audio, as docs/protocol.md ("Audio") has it.
 
-/** Rate of the microphone's frames. */
+/** Rate of the microphone's frames, and what a millisecond of them weighs. */
 export const microphoneHz = 16_000;
+export const bytesPerMs = (microphoneHz * 2) / 1000;
 
 /** 20 ms: one frame is one message up, and the server sends each on at once. */
 export const samplesPerFrame = 320;

@@ -2,6 +2,7 @@
 import { createSession, type Server } from "./api";
 import { openAudio } from "./audio";
 import { Call } from "./call";
+import { keepIn } from "./saved";
 
 /** The server that a page talks to; `baseUrl` empty means the page's own origin. */
 export function serverAt(baseUrl: string): Server {
@@ -20,6 +21,7 @@ export function createCall(server: Server): Call {
     openAudio,
     createSession: (signal) => createSession(server, signal),
     openSocket: ({ url, protocols }) => new WebSocket(url, [...protocols]),
+    keep: keepIn(() => window.sessionStorage, Date.now, () => performance.now()),
     now: () => performance.now(),
   });
 }

@@ -40,7 +40,7 @@ describe("starting", () => {
     expect(s.socket.types).toEqual(["start_session", "binary", "binary", "binary"]);
     expect(s.socket.messages[0]).toEqual({
       type: "start_session",
-      config: { transcription: { input: true, output: true } },
+      config: { transcription: { input: true, output: true }, resumable: true },
     });
   });
 
@@ -137,6 +137,7 @@ describe("failing", () => {
       },
       createSession: () => expect.fail("asked for a session"),
       openSocket: () => s.socket,
+      keep: s.keep,
       now: () => 0,
     });
     call.start();
@@ -272,6 +273,7 @@ describe("the world around", () => {
   it("looks at once whether the line is alive when the device says that it is offline", async () => {
     const s = await listening();
     await vi.advanceTimersByTimeAsync(10);
+    s.socket.alive = false;
     s.call.networkChanged(false);
     expect(s.call.getSnapshot().notice).toEqual({ kind: "offline" });
     await vi.advanceTimersByTimeAsync(4000);

@@ -1,13 +1,16 @@
 // A call ties microphone, socket, speaker and the state table together. It knows no framework: a page subscribes and
 // draws snapshots; sound and levels never pass through them.
+import { CallStore } from "./call-store";
 import * as captions from "./captions";
-import type { Closed } from "./connection";
+import type { End } from "./connection";
+import { Downlink } from "./downlink";
 import type { MicrophoneFrame } from "./framer";
 import type { PlaybackReport } from "./player";
 import { codeOfClose, problemOf, type Problem } from "./problem";
-import type { ServerMessage } from "./protocol";
+import type { SessionConfig } from "./protocol";
 import { Run, type CallWorld } from "./run";
-import { idle, noSession, readyFacts, type CallSnapshot, type CallStats, type Levels, type Notice, type SessionFacts } from "./snapshot";
+import type { Saved } from "./saved";
+import { noSession, type CallSnapshot, type CallStats, type Levels, type Offer } from "./snapshot";
 import { SpeechDetector } from "./speech-detector";
 import { isLive, transition, type Effect, type Event } from "./state";
 import { Timers } from "./timers";
@@ -15,13 +18,12 @@ import { Timers } from "./timers";
 export class Call {
   readonly levels: Levels = { microphone: 0, speech: 0 };
 
-  private snapshot = idle;
-  private readonly listeners = new Set<() => void>();
-  private captions = captions.noCaptions;
-  /** What holds now, the newest last; that one is shown. */
-  private notices: readonly Notice[] = [];
+  private readonly store = new CallStore();
   private readonly detector = new SpeechDetector();
   private run: Run | undefined;
+  /** What the next `open` goes on with, and what the snapshot offers to go on with. */
+  private saved: Saved | undefined;
+  private offered: Saved | undefined;
   private lastStats: CallStats | undefined;
 
   private readonly events: Event[] = [];
@@ -31,29 +33,48 @@ export class Call {
   constructor(private readonly world: CallWorld) {}
 
   // Bound, so that they can be handed to useSyncExternalStore.
-  readonly subscribe = (listener: () => void): (() => void) => {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
-  };
+  readonly subscribe = (listener: () => void): (() => void) => this.store.subscribe(listener);
 
-  readonly getSnapshot = (): CallSnapshot => this.snapshot;
+  readonly getSnapshot = (): CallSnapshot => this.store.snapshot;
 
   /** Starts a conversation. Must be called inside a person's gesture, or the browser gives no sound. */
   start(options: { microphone: boolean } = { microphone: true }): void {
     if (this.run) return;
-    this.captions = captions.noCaptions;
-    this.update({
-      ...idle,
-      status: this.snapshot.status,
-      textOnly: !options.microphone,
-      awaiting: options.microphone ? "both" : "server",
-    });
+    this.forget();
+    this.store.reset({ textOnly: !options.microphone, awaiting: options.microphone ? "both" : "server" });
+    this.dispatch("start");
+  }
+
+  /** Looks whether this page was in a conversation before it was reloaded, and offers to go on with it. */
+  remember(): void {
+    if (this.snapshot.status !== "idle" || this.snapshot.offer) return;
+    const saved = this.world.keep.read();
+    if (!saved) return;
+    this.offered = saved;
+    const session = { ...saved.session, endedAt: this.world.now() };
+    this.store.reset({ textOnly: saved.textOnly, session, offer: "continue" }, saved.captions);
+  }
+
+  /** Goes on with the conversation that the snapshot offers. Must be called inside a person's gesture. */
+  resume(): void {
+    const saved = this.offered;
+    if (this.run || !saved) return;
+    const { session, textOnly } = saved;
+    this.saved = saved;
+    this.offered = undefined;
+    this.store.reset({ session, textOnly, awaiting: textOnly ? "server" : "both" }, saved.captions);
     this.dispatch("start");
   }
 
   /** Ends the conversation. The microphone is off when this returns. */
   hangUp(): void {
     this.dispatch("hangUp");
+  }
+
+  /** The page is left, perhaps only to be reloaded: the microphone is off when this returns, the conversation is saved. */
+  leave(): void {
+    this.offer("continue");
+    this.dispatch("left");
   }
 
   /** Cuts the answer short: silence at once, without waiting for the server. */
@@ -89,9 +110,19 @@ export class Call {
     // Typing to somebody who speaks is an interruption.
     if (this.snapshot.status === "speaking") this.interrupt();
     if (!run.connection.send({ type: "text", text: words })) return false;
-    this.caption(captions.typed(this.captions, words));
+    this.store.caption(captions.typed(this.store.captions, words));
     this.dispatch("textSent");
     return true;
+  }
+
+  /**
+   * Wishes for another voice, language, instruction or VAD in mid-conversation. What holds then shows in the snapshot's session
+   * (`session_updated`), as does a refusal (`lastWarning`). False: there is no conversation to change, or too much waits.
+   */
+  updateSession(config: SessionConfig): boolean {
+    const run = this.run;
+    if (!run || !isLive(this.snapshot.status)) return false;
+    return run.connection.send({ type: "update_session", config }) > 0;
   }
 
   /** Asks the browser again to let sound flow; call it inside a gesture. */
@@ -102,14 +133,28 @@ export class Call {
   /** The device says that its network is gone or back. */
   networkChanged(online: boolean): void {
     if (!this.run || !isLive(this.snapshot.status)) return;
-    this.run.connection.probe();
-    if (!online) this.notify({ kind: "offline" });
-    else this.clearNotice("offline");
+    this.run.connection.nudge();
+    if (!online) this.store.notify({ kind: "offline" });
+    else this.store.clearNotice("offline");
+  }
+
+  /** The person looks at the page again, or away from it; a page that is away may be ended without a word. */
+  visibilityChanged(visible: boolean): void {
+    if (!visible) this.save();
+    else this.run?.connection.nudge();
   }
 
   /** Numbers of the current conversation, or of the last one. */
   stats(): CallStats | undefined {
     return this.run?.stats() ?? this.lastStats;
+  }
+
+  private get snapshot(): CallSnapshot {
+    return this.store.snapshot;
+  }
+
+  private update(change: Partial<CallSnapshot>): void {
+    this.store.update(change);
   }
 
   // --- The state table -----------------------------------------------------------------------------------------
@@ -140,11 +185,13 @@ export class Call {
       case "sendInterrupt":
         if (this.run) {
           this.run.discarding = true;
-          this.run.connection.send({ type: "interrupt" });
+          this.run.interruptNumber = this.run.connection.send({ type: "interrupt" });
         }
-        return this.caption(captions.cutShort(this.captions));
+        return this.store.caption(captions.cutShort(this.store.captions));
       case "sendEnd":
         return this.sendEnd();
+      case "letGo":
+        return this.letGo();
       case "startSettling":
         return this.timers.start("settled");
       case "stopSettling":
@@ -165,12 +212,14 @@ export class Call {
   // --- Beginning and end ---------------------------------------------------------------------------------------
 
   private open(): void {
+    const { saved } = this;
+    this.saved = undefined;
     const run: Run = new Run(this.world, {
-      message: (message) => this.onMessage(run, message),
-      speech: (pcm) => this.onSpeech(run, pcm),
+      message: (message) => downlink.message(message),
+      speech: (pcm) => downlink.speech(pcm),
       report: (report) => this.onReport(run, report),
       playback: (what) => {
-        if (what === "playbackEnded") this.caption(captions.answerWhole(this.captions));
+        if (what === "playbackEnded") this.store.caption(captions.answerWhole(this.store.captions));
         this.dispatch(what);
       },
       frame: (frame) => this.onFrame(run, frame),
@@ -179,13 +228,24 @@ export class Call {
         this.arrived(run);
       },
       microphoneLost: () => this.onMicrophoneLost(run),
-      soundHeld: (held) => (held ? this.notify({ kind: "soundHeld" }) : this.clearNotice("soundHeld")),
+      soundHeld: (held) => (held ? this.store.notify({ kind: "soundHeld" }) : this.store.clearNotice("soundHeld")),
       failed: (problem) => this.fail(problem),
+      ticket: () => this.save(),
+      resuming: (told) => (told ? this.store.notify({ kind: "resuming" }) : this.store.clearNotice("resuming")),
       closed: (how) => this.onClosed(run, how),
+    });
+    const downlink = new Downlink(run, this.store, {
+      dispatch: (event) => this.dispatch(event),
+      serverReady: () => {
+        run.serverReady = true;
+        if (this.snapshot.status === "connecting") this.arrived(run);
+      },
+      settled: () => this.save(),
+      now: () => this.world.now(),
     });
     this.run = run;
     this.detector.reset();
-    run.open(!this.snapshot.textOnly);
+    run.open(!this.snapshot.textOnly, saved);
   }
 
   /** One of the two things that a conversation needs is there. */
@@ -204,8 +264,12 @@ export class Call {
     if (!run) return;
     run.silence();
     this.levels.microphone = 0;
+    this.forget();
     // Nothing to say goodbye to yet: whoever is still being dialled is simply left.
-    if (this.snapshot.session === undefined || !run.connection.send({ type: "end_session" })) this.dispatch("ended");
+    if (!run.ticket && this.snapshot.session === undefined) return this.dispatch("ended");
+    if (!run.connection.send({ type: "end_session" })) return this.dispatch("ended");
+    // A line that is just being taken up again has a moment to say it.
+    run.connection.hurry();
   }
 
   private fail(problem: Problem): void {
@@ -216,25 +280,71 @@ export class Call {
   private teardown(): void {
     const run = this.run;
     if (!run) return;
-    this.lastStats = run.stats();
-    this.notices = [];
-    this.run = undefined;
+    if (!this.snapshot.offer) this.forget();
     run.close();
+    this.over(run);
+  }
+
+  /** Leaves a conversation that can be taken up again. */
+  private letGo(): void {
+    const run = this.run;
+    if (!run) return;
+    if (run.ticket) run.leave();
+    else run.close();
+    this.over(run);
+  }
+
+  private over(run: Run): void {
+    this.lastStats = run.stats();
+    this.run = undefined;
     this.levels.microphone = 0;
     this.levels.speech = 0;
-    const session = this.snapshot.session;
-    this.caption(captions.turnOver(this.captions, false));
+    this.store.clearNotices();
+    this.store.caption(captions.turnOver(this.store.captions, false));
+    const { session } = this.snapshot;
     this.update({
       muted: false,
-      notice: undefined,
       awaiting: "nothing",
       session: session && { ...session, endedAt: this.world.now() },
     });
   }
 
-  private onClosed(run: Run, how: Closed): void {
-    if ((run.saidGoodbye || codeOfClose(how.code, how.opened) === "ended") && !run.problem) return this.dispatch("ended");
-    this.fail(run.problem ?? problemOf(codeOfClose(how.code, how.opened)));
+  private onClosed(run: Run, how: End): void {
+    const code = codeOfClose(how.code, how.opened || run.ticket !== undefined);
+    if (how.gaveUp) {
+      this.offer("continue");
+      return this.fail(problemOf("out_of_reach"));
+    }
+    if ((run.saidGoodbye || code === "ended") && !run.problem) return this.dispatch("ended");
+    let problem = run.problem ?? problemOf(code);
+    // It is the conversation's ticket that is too old, not the person that is unknown.
+    if (problem.code === "unauthorized" && run.ticket) problem = problemOf("session_not_found");
+    if (problem.code === "replaced") this.offer("takeBack");
+    this.fail(problem);
+  }
+
+  // --- What outlives the page ----------------------------------------------------------------------------------
+
+  /** Saves what it takes to go on with the conversation, if that can be done at all. */
+  private save(): Saved | undefined {
+    const { run, snapshot } = this;
+    if (!run?.ticket || !isLive(snapshot.status)) return undefined;
+    const { textOnly, captions: list } = snapshot;
+    const session = snapshot.session ?? noSession;
+    const saved = { ticket: run.ticket, url: run.url, outputHz: run.answer.speechHz, textOnly, session, captions: list };
+    this.world.keep.write(saved);
+    return saved;
+  }
+
+  /** Lets the person go on with the conversation that is about to be left. */
+  private offer(offer: Offer): void {
+    this.offered = this.save();
+    if (this.offered) this.update({ offer });
+  }
+
+  private forget(): void {
+    this.offered = undefined;
+    this.world.keep.clear();
   }
 
   // --- Up: the microphone --------------------------------------------------------------------------------------
@@ -252,111 +362,13 @@ export class Call {
   private onMicrophoneLost(run: Run): void {
     run.microphone?.close();
     this.levels.microphone = 0;
-    this.notify({ kind: "microphoneLost" });
+    this.store.notify({ kind: "microphoneLost" });
     this.update({ textOnly: true, muted: false });
     // No silence will tell the model that the last sentence is over.
     this.finishUtterance(run);
   }
 
-  // --- Down: the model -----------------------------------------------------------------------------------------
-
-  private onMessage(run: Run, m: ServerMessage): void {
-    switch (m.type) {
-      case "session_started":
-        this.session({ id: m.sessionId });
-        return;
-      case "session_ready":
-        run.serverReady = true;
-        run.answer.speechHz = m.outputHz;
-        run.audio?.speaker.setRate(m.outputHz);
-        this.session(readyFacts(m, this.world.now()));
-        return this.arrived(run);
-      case "input_transcript":
-        this.caption(captions.heard(this.captions, m.text, m.final));
-        if (m.final) this.dispatch("speechEnded");
-        return;
-      case "output_transcript":
-      case "text_response":
-        if (!run.discarding) this.caption(captions.said(this.captions, m.text));
-        return;
-      case "interrupted":
-        if (run.discarding) {
-          // The answer to our own `interrupt`: silence fell when the person asked for it.
-          run.discarding = false;
-          return;
-        }
-        // Models hold a turn open for as long as they believe that it is being played; here it may be over.
-        this.caption(captions.cutShort(this.captions, run.answer.complete && run.answer.empty));
-        return this.dispatch("interrupted");
-      case "generation_complete":
-        this.speechComplete(run);
-        if (run.answer.empty) this.caption(captions.answerWhole(this.captions));
-        return;
-      case "turn_complete": {
-        // It may cross our `interrupt` on the way; then what is awaited now is the answer to what came after it.
-        const cut = m.turn.interrupted || run.discarding;
-        this.caption(captions.turnOver(this.captions, cut));
-        this.session({ turns: m.turn.index, ...(m.turn.responseMs > 0 ? { responseMs: m.turn.responseMs } : {}) });
-        this.speechComplete(run);
-        if (run.answer.empty && !cut) this.dispatch("turnEmpty");
-        return;
-      }
-      case "turn_restarted":
-        this.caption(captions.restarted(this.captions));
-        return this.dispatch("turnRestarted");
-      case "voice_activity":
-        return this.dispatch(m.state === "started" ? "speechStarted" : "speechEnded");
-      case "session_updated":
-        return this.session({ model: m.model, voice: m.voice, language: m.language });
-      case "reconnecting":
-        return this.notify({ kind: "reconnecting" });
-      case "reconnected":
-        if (m.replayedAudioMs > 0) this.caption(captions.replayed(this.captions));
-        return this.clearNotice("reconnecting");
-      case "session_expiring":
-        return this.notify({ kind: "expiring", timeLeftMs: m.timeLeftMs });
-      case "tool_activity":
-        if (m.state === "running") return this.notify({ kind: "tool", name: m.name });
-        return this.clearNotice("tool");
-      case "warning":
-        return this.session({ lastWarning: `${m.code}: ${m.message}` });
-      case "error":
-        run.problem = problemOf(m.code, m.error);
-        return;
-      case "session_ended":
-        run.saidGoodbye = true;
-        // The close that follows is the end; ours would only cross it.
-        if (m.reason !== "ended") run.problem ??= problemOf(m.reason);
-        return;
-      // This client declares no tools and does not resume yet.
-      case "tool_call":
-      case "tool_call_cancelled":
-      case "session_resumed":
-      case "resume_ticket":
-      case "skipped":
-      // Counted by the connection.
-      case "ack":
-      case "pong":
-      case "usage":
-      case "unknown":
-        return;
-    }
-  }
-
-  private onSpeech(run: Run, pcm: ArrayBuffer): void {
-    if (run.discarding || this.snapshot.status === "ending") {
-      run.discardedMessages++;
-      return;
-    }
-    run.answer.push(pcm.byteLength / 2);
-    run.audio?.speaker.push(pcm);
-  }
-
-  private speechComplete(run: Run): void {
-    run.answer.complete = true;
-    run.audio?.speaker.end();
-    run.answer.check();
-  }
+  // --- The speaker ---------------------------------------------------------------------------------------------
 
   private clearPlayback(): void {
     const run = this.run;
@@ -370,32 +382,5 @@ export class Call {
     run.answer.report = report;
     this.levels.speech = report.level;
     run.answer.check();
-  }
-
-  // --- The snapshot --------------------------------------------------------------------------------------------
-
-  private caption(next: captions.Captions): void {
-    if (next === this.captions) return;
-    this.captions = next;
-    this.update({ captions: next.list });
-  }
-
-  private session(facts: Partial<SessionFacts>): void {
-    this.update({ session: { ...(this.snapshot.session ?? noSession), ...facts } });
-  }
-
-  private notify(notice: Notice): void {
-    this.notices = [...this.notices.filter((x) => x.kind !== notice.kind), notice];
-    this.update({ notice });
-  }
-
-  private clearNotice(kind: Notice["kind"]): void {
-    this.notices = this.notices.filter((x) => x.kind !== kind);
-    if (this.snapshot.notice?.kind === kind) this.update({ notice: this.notices.at(-1) });
-  }
-
-  private update(change: Partial<CallSnapshot>): void {
-    this.snapshot = { ...this.snapshot, ...change };
-    this.listeners.forEach((listener) => listener());
   }
 }

@@ -34,6 +34,13 @@ const newTurn = { typed: [], whole: false, again: undefined } as const;
 
 export const noCaptions: Captions = { list: [], nextId: 1, personInTurn: false, echoes: [], ...newTurn };
 
+/** The text of a conversation from before; whatever was being said then is over. */
+export function restore(list: readonly Caption[]): Captions {
+  if (list.length === 0) return noCaptions;
+  const nextId = Math.max(...list.map((x) => x.id)) + 1;
+  return cutShort({ ...noCaptions, list, nextId });
+}
+
 /** Adds something that was typed: whole at once. */
 export function typed(c: Captions, text: string): Captions {
   c = begun(c);

@@ -1,5 +1,9 @@
-import { frameMs } from "./audio-format";
+import { Backoff } from "./backoff";
+import { bytesPerMs } from "./audio-format";
+import { Line } from "./line";
+import { Outgoing, type Gap } from "./outgoing";
 import {
+  endsSession,
   isCounted,
   parseServerMessage,
   ProtocolError,
@@ -7,6 +11,7 @@ import {
   type ServerMessage,
   type SessionConfig,
 } from "./protocol";
+import type { Closed, Socket } from "./socket";
 
 /** What a connection tells its owner. Nothing is called after `closed`, and `closed` is called once. */
 export interface ConnectionEvents {
@@ -15,179 +20,249 @@ export interface ConnectionEvents {
   audio(pcm: ArrayBuffer): void;
   /** The server sent something that is not in the protocol; it was ignored. */
   protocolError(error: ProtocolError): void;
-  closed(how: Closed): void;
+  /** A newer ticket: whoever has it can go on with the session. */
+  ticket(ticket: Ticket): void;
+  /** The line is gone, and is being taken up again; a `session_resumed` says that it is. */
+  lost(): void;
+  /** The line broke before there was a session: another one is wanted, by `open`. */
+  again(): void;
+  closed(how: End): void;
 }
 
-export interface Closed {
-  /** The close code; 1006 when the connection broke or was given up. */
-  readonly code: number;
-  /** Whether it had been open: a refused upgrade never was. */
-  readonly opened: boolean;
+/** What it takes to go on with a session. */
+export interface Ticket {
+  readonly sessionId: string;
+  readonly resumeTicket: string;
 }
 
-/** Numbers of one connection, for the details on the page and for resuming (docs/protocol.md, "Counting"). */
+export interface End extends Closed {
+  /** The session may live on, but could not be reached for long enough. */
+  readonly gaveUp: boolean;
+}
+
+/** Numbers of one session, for the details on the page and for tests (docs/protocol.md, "Counting"). */
 export interface ConnectionCounts {
-  /** Counted messages sent and received. A message gets its number when it is given to the socket. */
+  /** Counted messages sent at least once, and received. */
   readonly sent: number;
   readonly received: number;
   /** What the server has acknowledged of `sent`. */
   readonly acknowledged: number;
-  /** Microphone frames that were thrown away because the socket did not take them in time. */
-  readonly droppedFrames: number;
+  /** Messages that were given up because there was no room for them; the server was told. */
+  readonly dropped: number;
+  /** What the server said that it gave up. */
+  readonly skipped: number;
+  /** How often the session was taken up again on a new line. */
+  readonly resumed: number;
 }
 
-/** What the connection needs of a WebSocket; tests give their own. */
-export type Socket = Pick<
-  WebSocket,
-  "binaryType" | "bufferedAmount" | "readyState" | "protocol" | "send" | "close" | "onopen" | "onmessage" | "onclose" | "onerror"
->;
-
-const socketOpen = 1;
-
-/** Beyond this many bytes in the socket (half a second of speech) frames wait here, where the oldest can still be dropped. */
-const highWaterBytes = 16_000;
-
-/** 5 s of frames. When full the oldest goes: the model should hear now, not then. */
-const maxWaitingFrames = 5000 / frameMs;
-
-/** Text messages that may wait; a person cannot type so many while a line is stalled. */
-const maxWaitingMessages = 64;
+/** What a connection needs of the world. */
+export interface ConnectionWorld {
+  /** Opens a socket that resumes; it may throw where the browser refuses to dial. */
+  dial(): Socket;
+  /** Milliseconds of a clock that only goes forward. */
+  now(): number;
+}
 
 /** How soon to look again whether the socket takes more. */
 const retryMs = 50;
 
-const openTimeoutMs = 10_000;
-
-const pingEveryMs = 10_000;
-/**
- * A line that does not answer a ping for this long is dead, whatever the operating system believes. Silence alone is no
- * sign of it: the timers of a hidden page may run once a minute, and so may the pings.
- */
-const answerTimeoutMs = 20_000;
-
-/** After a hint of trouble (the device says it is offline) an answer to a ping is expected sooner. */
-const probeTimeoutMs = 4000;
-
 const ackEveryMs = 250;
 const ackEveryBytes = 8192;
 
+/** How long a lost session is looked for, in time spent on it: a sleeping device spends none. */
+const patienceMs = 120_000;
+/** The same after a reload, where somebody waits in front of nothing. */
+const patienceAnewMs = 15_000;
+/** The most that one try can be said to have taken. */
+const longestTryMs = 20_000;
+
+/** How often a session is begun again whose line broke before the server said a word. */
+const maxBeginnings = 3;
+
+/** A line that lived this long was a good one: after it the tries begin anew. */
+const healthyMs = 5000;
+
+/** A dial this old that has had no answer is begun again when there is news of the network. */
+const staleDialMs = 3000;
+
 /**
- * Connection is the client's end of one voice WebSocket. It may be given frames and messages before it is opened; they
- * wait, bounded, and follow `start_session` in order.
+ * Connection is the client's end of one session, over as many WebSockets as that takes. It may be given frames and messages
+ * before it is opened, and while the line is lost: they wait, bounded, and are sent in order, each once.
  */
 export class Connection {
-  private socket: Socket | undefined;
-  private opened = false;
+  private line: Line | undefined;
+  /** The server listens: counted messages may be written. */
+  private attached = false;
   private over = false;
+  private saidGoodbye = false;
+  /** How many lines were opened, and whether the server has begun a session on one of them. */
+  private beginnings = 0;
+  private begun = false;
 
-  /** Frames (ArrayBuffer) and text messages, in the order in which they will be sent. */
-  private waiting: (ArrayBuffer | ClientMessage)[] = [];
-  private waitingFrames = 0;
+  private ticket: Ticket | undefined;
+  /** The page was reloaded, and nothing is known but the ticket. */
+  private anew = false;
+  private readonly backoff = new Backoff();
+  private attachedAt = 0;
+  /** Where the time that a loss has taken so far was last added up, and how much it was; undefined: nothing is lost. */
+  private lostSince: number | undefined;
+  private spentMs = 0;
 
-  private sent = 0;
+  private readonly outgoing = new Outgoing();
   private received = 0;
-  private acknowledged = 0;
-  private droppedFrames = 0;
+  private skipped = 0;
+  private resumed = 0;
   private receivedAcked = 0;
   private bytesSinceAck = 0;
 
-  private lastSign = 0;
-  /** When the first ping that has had no answer was sent. */
-  private askedSince: number | undefined;
-  private openTimer: Timer;
+  private dialTimer: Timer;
   private pumpTimer: Timer;
   private ackTimer: Timer;
-  private pingTimer: Timer;
-  private probeTimer: Timer;
 
   constructor(
     private readonly config: SessionConfig,
+    private readonly world: ConnectionWorld,
     private readonly events: ConnectionEvents,
-    private readonly now: () => number,
   ) {}
 
   get counts(): ConnectionCounts {
-    return {
-      sent: this.sent,
-      received: this.received,
-      acknowledged: this.acknowledged,
-      droppedFrames: this.droppedFrames,
-    };
+    const { received, skipped, resumed } = this;
+    const { sent, acknowledged, dropped } = this.outgoing;
+    return { sent, received, acknowledged, dropped, skipped, resumed };
   }
 
-  /** Takes a socket that is connecting; may be called once. */
+  /** Begins a session on a socket that is connecting; may be called again as long as there is no session. */
   open(socket: Socket): void {
-    this.socket = socket;
-    socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.onOpen();
-    socket.onmessage = (event: MessageEvent<unknown>) => this.onMessage(event.data);
-    socket.onclose = (event) => this.finish(event.code);
-    // The close event that follows says all that a page may know.
-    socket.onerror = null;
-    this.openTimer = setTimeout(() => this.abandon(), openTimeoutMs);
+    if (this.over || this.line) return;
+    this.beginnings++;
+    this.outgoing.rewind(0);
+    this.received = 0;
+    this.take(socket);
+  }
+
+  /** Goes on with a session of which only the ticket is left. Instead of `open`. */
+  resume(ticket: Ticket): void {
+    this.ticket = ticket;
+    this.anew = true;
+    this.lostSince = this.world.now();
+    this.dial();
   }
 
   /** Sends one microphone frame; takes the buffer. */
   sendAudio(frame: ArrayBuffer): void {
     if (this.over) return;
-    if (this.waitingFrames >= maxWaitingFrames) {
-      this.waiting.splice(this.waiting.findIndex(isFrame), 1);
-      this.waitingFrames--;
-      this.droppedFrames++;
+    this.outgoing.pushAudio(frame, frame.byteLength / bytesPerMs);
+    this.pump();
+  }
+
+  /** Sends a counted message after what was given before it; returns its number. 0: too much waits, it was not taken. */
+  send(message: ClientMessage): number {
+    if (this.over) return 0;
+    const number = this.outgoing.pushText(JSON.stringify(message));
+    if (number > 0) this.pump();
+    return number;
+  }
+
+  /** There is news of the network, or the person is back: a lost line is looked for at once, another one is tested. */
+  nudge(): void {
+    if (this.attached) this.line?.probe();
+    else this.hurry();
+  }
+
+  /** Looks for a lost line at once. */
+  hurry(): void {
+    this.spentMs = 0;
+    if (this.dialTimer !== undefined) {
+      this.backoff.reset();
+      this.dial();
+    } else if (this.ticket && !this.attached && this.line && this.line.age > staleDialMs) {
+      this.line.abandon();
     }
-    this.waiting.push(frame);
-    this.waitingFrames++;
-    this.pump();
   }
 
-  /** Sends a message, after the frames that were given before it. False: the line is over or stalled, nothing was taken. */
-  send(message: ClientMessage): boolean {
-    if (this.over || this.waiting.length - this.waitingFrames >= maxWaitingMessages) return false;
-    this.waiting.push(message);
-    this.pump();
-    return true;
-  }
-
-  /** Asks for a sign of life now; without one within seconds the line is given up. */
-  probe(): void {
-    if (!this.opened || this.over || this.probeTimer !== undefined) return;
-    const asked = this.now();
-    this.write({ type: "ping", t: asked });
-    this.probeTimer = setTimeout(() => {
-      this.probeTimer = undefined;
-      if (this.lastSign < asked) this.abandon();
-    }, probeTimeoutMs);
-  }
-
-  /** Closes the socket as the client's own wish; `closed` is not called any more. */
+  /** Closes the session as the client's own wish; `closed` is not called any more. */
   close(): void {
-    if (this.over) return;
-    this.stop();
-    this.socket?.close(1000);
+    this.stop(1000);
+  }
+
+  /** Lets go of the line and leaves the session as it is, for another page to go on with it. */
+  leave(): void {
+    this.stop(undefined);
+  }
+
+  // --- The line ------------------------------------------------------------------------------------------------
+
+  private take(socket: Socket): void {
+    this.line = new Line(
+      socket,
+      {
+        opened: () => this.onOpen(),
+        received: (data) => this.onData(data),
+        closed: (how) => this.onLost(how),
+      },
+      this.world.now,
+    );
+  }
+
+  private dial(): void {
+    clearTimeout(this.dialTimer);
+    this.dialTimer = undefined;
+    let socket: Socket;
+    try {
+      socket = this.world.dial();
+    } catch {
+      return this.onLost({ code: 1006, opened: false });
+    }
+    this.take(socket);
   }
 
   private onOpen(): void {
-    this.opened = true;
-    clearTimeout(this.openTimer);
-    this.lastSign = this.now();
+    if (this.ticket) {
+      const received = this.anew ? null : this.received;
+      return this.write({ type: "start_session", resume: { ...this.ticket, received } });
+    }
     this.write({ type: "start_session", config: this.config });
-    this.pingTimer = setInterval(() => this.beat(), pingEveryMs);
+    // What is said early need not wait for the answer.
+    this.attach();
     this.pump();
   }
 
-  private onMessage(data: unknown): void {
+  private attach(): void {
+    this.attached = true;
+    this.attachedAt = this.world.now();
+    this.lostSince = undefined;
+  }
+
+  private onLost(how: Closed): void {
     if (this.over) return;
-    this.lastSign = this.now();
-    this.askedSince = undefined;
-    if (data instanceof ArrayBuffer) {
-      this.count(data.byteLength);
-      if (data.byteLength % 2 !== 0) {
-        this.events.protocolError(new ProtocolError("The server sent half a sample of speech."));
-      } else {
-        this.events.audio(data);
-      }
-    } else if (typeof data === "string") {
+    const now = this.world.now();
+    if (this.attached && now - this.attachedAt >= healthyMs) this.backoff.reset();
+    this.line = undefined;
+    this.attached = false;
+    clearTimeout(this.ackTimer);
+    this.ackTimer = undefined;
+    if (how.code === 1006 && how.opened && !this.begun && !this.ticket && this.beginnings < maxBeginnings) return this.events.again();
+    if (!this.ticket || this.saidGoodbye || endsSession(how.code)) return this.finish({ ...how, gaveUp: false });
+    if (this.lostSince === undefined) {
+      this.spentMs = 0;
+      this.events.lost();
+    } else {
+      this.spentMs += Math.min(now - this.lostSince, longestTryMs);
+    }
+    this.lostSince = now;
+    if (this.spentMs > (this.anew ? patienceAnewMs : patienceMs)) return this.finish({ ...how, gaveUp: true });
+    this.dialTimer = setTimeout(() => this.dial(), this.backoff.next());
+  }
+
+  // --- Down ----------------------------------------------------------------------------------------------------
+
+  private onData(data: string | ArrayBuffer): void {
+    if (typeof data === "string") {
       this.onText(data);
+    } else {
+      this.count(data.byteLength);
+      if (data.byteLength % 2 === 0) this.events.audio(data);
+      else this.events.protocolError(new ProtocolError("The server sent half a sample of speech."));
     }
     this.pump();
   }
@@ -204,8 +279,53 @@ export class Connection {
       return;
     }
     if (isCounted(message.type)) this.count(text.length);
-    if (message.type === "ack") this.acknowledged = Math.max(this.acknowledged, message.received);
+    this.heed(message);
     this.events.message(message);
+    // The owner has heard it all; now the server may.
+    if (message.type === "session_resumed") this.acknowledge(true);
+  }
+
+  /** Does what a message means for the connection itself. */
+  private heed(message: ServerMessage): void {
+    switch (message.type) {
+      case "session_started":
+        this.begun = true;
+        if (message.resumeTicket !== undefined) this.keep(message.sessionId, message.resumeTicket);
+        return;
+      case "resume_ticket":
+        if (this.ticket) this.keep(this.ticket.sessionId, message.resumeTicket);
+        return;
+      case "session_resumed":
+        return this.onResumed(message);
+      case "skipped":
+        this.received += message.messages;
+        this.skipped += message.messages;
+        return;
+      case "ack":
+        this.outgoing.acknowledge(message.received);
+        return this.outgoing.cover(message.covered);
+      case "session_ended":
+        this.saidGoodbye = true;
+        return;
+      default:
+        return;
+    }
+  }
+
+  private onResumed(message: Extract<ServerMessage, { type: "session_resumed" }>): void {
+    if (message.received > this.outgoing.sent) {
+      this.events.protocolError(new ProtocolError("The server has more messages than were sent."));
+    }
+    this.outgoing.rewind(message.received);
+    this.anew = false;
+    this.resumed++;
+    this.attach();
+    this.keep(message.sessionId, message.resumeTicket);
+  }
+
+  private keep(sessionId: string, resumeTicket: string): void {
+    this.ticket = { sessionId, resumeTicket };
+    this.events.ticket(this.ticket);
   }
 
   private count(bytes: number): void {
@@ -215,78 +335,58 @@ export class Connection {
     else this.ackTimer ??= setTimeout(() => this.acknowledge(), ackEveryMs);
   }
 
-  private acknowledge(): void {
+  private acknowledge(again = false): void {
     clearTimeout(this.ackTimer);
     this.ackTimer = undefined;
     this.bytesSinceAck = 0;
-    if (this.over || this.received === this.receivedAcked) return;
+    if (this.over || !this.attached || (this.received === this.receivedAcked && !again)) return;
     this.receivedAcked = this.received;
     this.write({ type: "ack", received: this.received });
   }
 
+  // --- Up ------------------------------------------------------------------------------------------------------
+
   /** Gives the socket what it takes without piling up. */
   private pump(): void {
-    const socket = this.socket;
-    if (!socket || !this.opened || this.over) return;
-    while (this.waiting.length > 0 && socket.readyState === socketOpen && socket.bufferedAmount < highWaterBytes) {
-      const next = this.waiting.shift()!;
-      if (isFrame(next)) {
-        this.waitingFrames--;
-        this.sent++;
-        socket.send(next);
-      } else {
-        this.write(next);
-      }
+    const { line } = this;
+    if (!line || !this.attached || this.over) return;
+    while (line.hasRoom) {
+      const next = this.outgoing.next();
+      if (next === undefined) return;
+      if (isGap(next)) this.write({ type: "skipped", ...next, reason: "no_room" });
+      else line.send(next);
     }
-    if (this.waiting.length > 0) {
-      this.pumpTimer ??= setTimeout(() => {
-        this.pumpTimer = undefined;
-        this.pump();
-      }, retryMs);
-    }
+    if (this.outgoing.waiting) this.pumpTimer ??= setTimeout(() => {
+      this.pumpTimer = undefined;
+      this.pump();
+    }, retryMs);
   }
 
   private write(message: ClientMessage): void {
-    if (this.socket?.readyState !== socketOpen) return;
-    if (isCounted(message.type)) this.sent++;
-    this.socket.send(JSON.stringify(message));
+    this.line?.send(JSON.stringify(message));
   }
 
-  private beat(): void {
-    const t = this.now();
-    if (this.askedSince !== undefined && t - this.askedSince >= answerTimeoutMs) return this.abandon();
-    if (t - this.lastSign < pingEveryMs / 2) return;
-    this.askedSince ??= t;
-    this.write({ type: "ping", t });
+  // --- The end -------------------------------------------------------------------------------------------------
+
+  private finish(how: End): void {
+    this.stop(undefined);
+    this.events.closed(how);
   }
 
-  /** Gives up a line that no longer answers; its own close handshake would only wait longer. */
-  private abandon(): void {
-    this.socket?.close();
-    this.finish(1006);
-  }
-
-  private finish(code: number): void {
+  private stop(code: number | undefined): void {
     if (this.over) return;
-    this.stop();
-    this.events.closed({ code, opened: this.opened });
-  }
-
-  private stop(): void {
     this.over = true;
-    this.waiting = [];
-    this.waitingFrames = 0;
-    clearTimeout(this.openTimer);
+    clearTimeout(this.dialTimer);
+    this.dialTimer = undefined;
     clearTimeout(this.pumpTimer);
     clearTimeout(this.ackTimer);
-    clearTimeout(this.probeTimer);
-    clearInterval(this.pingTimer);
-    if (this.socket) this.socket.onopen = this.socket.onmessage = this.socket.onclose = null;
+    this.line?.close(code);
+    this.line = undefined;
   }
 }
 
 type Timer = ReturnType<typeof setTimeout> | undefined;
 
-function isFrame(x: ArrayBuffer | ClientMessage): x is ArrayBuffer {
-  return x instanceof ArrayBuffer;
+function isGap(x: ArrayBuffer | string | Gap): x is Gap {
+  return typeof x === "object" && "messages" in x;
 }

@@ -1,4 +1,4 @@
-import type { Socket } from "./connection";
+import type { Socket } from "./socket";
 
 /** A WebSocket for tests: what is sent is kept, what the server would do is called. */
 export class FakeSocket implements Socket {
@@ -11,7 +11,14 @@ export class FakeSocket implements Socket {
   onclose: Socket["onclose"] = null;
   onerror: Socket["onerror"] = null;
 
+  /** Whether somebody is there who answers a ping, at once. */
+  alive = false;
+
+  /** `offered` are the subprotocols of the upgrade. */
+  constructor(readonly offered: readonly string[] = []) {}
+
   readonly sent: (string | ArrayBuffer)[] = [];
+  /** The code that it was closed with from this side; 1005: none. */
   closedWith: number | undefined;
 
   /** Text messages that were sent, parsed. */
@@ -29,6 +36,7 @@ export class FakeSocket implements Socket {
     if (this.readyState !== 1) throw new Error("The socket is not open.");
     if (typeof data !== "string" && !(data instanceof ArrayBuffer)) throw new Error("Neither text nor a buffer.");
     this.sent.push(data);
+    if (this.alive && typeof data === "string" && data.includes('"ping"')) queueMicrotask(() => this.text({ type: "pong", t: 0 }));
   }
 
   close(code?: number): void {

@@ -6,6 +6,7 @@ import { Call } from "./call";
 import type { Microphone, MicrophoneEvents } from "./capture";
 import { FakeSocket } from "./fake-socket";
 import type { PlaybackReport } from "./player";
+import type { Keep, Saved } from "./saved";
 
 /** A speaker that plays when the test says so, and reports like the worklet. */
 export class FakeSpeaker {
@@ -55,7 +56,21 @@ export class FakeSpeaker {
   }
 }
 
-export function setUp() {
+/** What a page finds of the conversation that it had before. */
+export class FakeKeep implements Keep {
+  saved: Saved | undefined;
+  read(): Saved | undefined {
+    return this.saved;
+  }
+  write(saved: Saved): void {
+    this.saved = saved;
+  }
+  clear(): void {
+    this.saved = undefined;
+  }
+}
+
+export function setUp(keep = new FakeKeep()) {
   const world = {
     /** The socket of the conversation that was opened last. */
     socket: new FakeSocket(),
@@ -96,15 +111,19 @@ export function setUp() {
         world.admit = () => resolve({ url: "wss://x/api/gemini-live-stream", protocols: ["stonepot.v1"] });
         world.refuse = reject;
       }),
-    openSocket: () => {
-      if (world.sockets++ > 0) world.socket = new FakeSocket();
+    openSocket: ({ protocols }) => {
+      // The first one is there before it is opened.
+      if (world.sockets++ > 0 || protocols.length > 1) world.socket = new FakeSocket(protocols);
+      world.socket.alive = true;
       return world.socket;
     },
+    keep,
     now: () => performance.now(),
   });
   return {
     call,
     world,
+    keep,
     get socket() {
       return world.socket;
     },
@@ -128,6 +147,15 @@ export const ready = {
   limits: { maxDurationMs: 0, idleTimeoutMs: 0 },
   startupMs: 5,
 };
+export const resumed = (received: number, more: object = {}): object => ({
+  type: "session_resumed",
+  sessionId: "s-1",
+  received,
+  lost: 0,
+  resumeTicket: "t-2",
+  upstream: "kept",
+  ...more,
+});
 export const ended = { type: "session_ended", sessionId: "s-1", reason: "ended", durationMs: 1, turns: 0 };
 export const turnComplete = (interrupted = false): object => ({
   type: "turn_complete",
@@ -135,23 +163,22 @@ export const turnComplete = (interrupted = false): object => ({
   turn: { index: 1, responseMs: 400, audioMs: 100, interrupted },
 });
 
-/** A conversation in which both sides are ready. */
-export async function listening(): Promise<Set> {
-  const s = setUp();
+/** A conversation in which both sides are ready; with a ticket it can be resumed. */
+export async function listening(resumeTicket?: string, s = setUp()): Promise<Set> {
   s.call.start();
   s.world.admit();
   s.world.allowMicrophone();
   await settle();
   s.socket.open();
-  s.socket.text({ type: "session_started", sessionId: "s-1" });
+  s.socket.text({ type: "session_started", sessionId: "s-1", resumeTicket });
   s.socket.text(ready);
   expect(s.status()).toBe("listening");
   return s;
 }
 
 /** A conversation in which the model speaks and a second of it still waits. */
-export async function speaking(): Promise<Set> {
-  const s = await listening();
+export async function speaking(resumeTicket?: string): Promise<Set> {
+  const s = await listening(resumeTicket);
   s.socket.text({ type: "input_transcript", text: "Hello?", final: true });
   s.socket.text({ type: "output_transcript", text: "Once upon a time", final: false });
   s.socket.binary(48_000);

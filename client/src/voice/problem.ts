@@ -82,6 +82,11 @@ const words: Readonly<Record<string, Words>> = {
     detail: "The line to the server broke.",
     next: "Check your network, then press the button to start a new conversation.",
   },
+  out_of_reach: {
+    title: "The connection was lost",
+    detail: "The server could not be reached again for a while.",
+    next: "Check your network, then press the button to go on with the conversation.",
+  },
   not_a_stonepot: {
     title: "The server answered strangely",
     detail: "Something else than the voice server answered, perhaps a sign-in page of your network.",
@@ -177,8 +182,20 @@ const words: Readonly<Record<string, Words>> = {
   },
   replaced: {
     title: "The conversation moved",
-    detail: "It goes on in another window.",
-    next: "Press the button to start a new one here.",
+    detail: "It goes on in another tab or window.",
+    next: "Press the button to take it back here.",
+    tone: "limit",
+  },
+  session_not_found: {
+    title: "The conversation is over",
+    detail: "It was left for too long, and the server has let it go.",
+    next: "Press the button to start a new one.",
+    tone: "limit",
+  },
+  browser_gone: {
+    title: "The conversation is over",
+    detail: "It was left for too long, and the server has let it go.",
+    next: "Press the button to start a new one.",
     tone: "limit",
   },
 };

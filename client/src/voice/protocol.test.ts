@@ -69,7 +69,7 @@ describe("messages of the client", () => {
   it("are of types that the server accepts", () => {
     // One of each; the compiler keeps the record complete.
     const one: { [T in ClientMessage["type"]]: Extract<ClientMessage, { type: T }> } = {
-      start_session: { type: "start_session", config: { transcription: { input: true, output: true } } },
+      start_session: { type: "start_session", config: { transcription: { input: true, output: true } }, resume: { sessionId: "s", resumeTicket: "t", received: null } },
       text: { type: "text", text: "hello" },
       activity_start: { type: "activity_start" },
       activity_end: { type: "activity_end" },
@@ -77,6 +77,7 @@ describe("messages of the client", () => {
       interrupt: { type: "interrupt" },
       update_session: { type: "update_session", config: { voice: "Puck" } },
       ack: { type: "ack", received: 1 },
+      skipped: { type: "skipped", messages: 3, audioMs: 60, reason: "no_room" },
       ping: { type: "ping", t: 1 },
       end_session: { type: "end_session" },
     };

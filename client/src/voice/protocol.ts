@@ -3,6 +3,9 @@
 /** The subprotocol that this client speaks. */
 export const subprotocol = "stonepot.v1";
 
+/** Offered beside it by a connection that resumes a session: it needs no start ticket. */
+export const resumeSubprotocol = "stonepot.resume";
+
 export interface VadConfig {
   mode?: "auto" | "manual";
   startSensitivity?: "high" | "low";
@@ -27,8 +30,16 @@ export interface SessionConfig {
   resumable?: boolean;
 }
 
+/** What a new connection says to go on with a session. */
+export interface Resume {
+  sessionId: string;
+  resumeTicket: string;
+  /** Counted messages of the server that this client has; null: the page was reloaded, counts begin anew both ways. */
+  received: number | null;
+}
+
 export type ClientMessage =
-  | { type: "start_session"; config?: SessionConfig }
+  | { type: "start_session"; config?: SessionConfig; resume?: Resume }
   | { type: "text"; text: string; turnComplete?: boolean }
   | { type: "activity_start" }
   | { type: "activity_end" }
@@ -36,6 +47,7 @@ export type ClientMessage =
   | { type: "interrupt" }
   | { type: "update_session"; config: SessionConfig }
   | { type: "ack"; received: number }
+  | { type: "skipped"; messages: number; audioMs: number; reason: string }
   | { type: "ping"; t: number }
   | { type: "end_session" };
 
@@ -59,7 +71,7 @@ export interface ToolCall {
 }
 
 export type ServerMessage =
-  | { type: "session_started"; sessionId: string; workflow: string }
+  | { type: "session_started"; sessionId: string; workflow: string; resumeTicket: string | undefined }
   | {
       type: "session_ready";
       sessionId: string;
@@ -87,7 +99,15 @@ export type ServerMessage =
   | { type: "reconnecting"; reason: string; attempt: number }
   | { type: "reconnected"; gapMs: number; replayedAudioMs: number; lostAudioMs: number }
   | { type: "session_expiring"; timeLeftMs: number }
-  | { type: "session_resumed"; received: number; lost: number | null; upstream: string }
+  | {
+      type: "session_resumed";
+      sessionId: string;
+      received: number;
+      /** Null: another instance has the session now, and knows only what the ticket covers. */
+      lost: number | null;
+      resumeTicket: string;
+      upstream: string;
+    }
   | { type: "resume_ticket"; resumeTicket: string }
   | { type: "skipped"; messages: number; audioMs: number }
   | { type: "ack"; received: number; covered: number }
@@ -123,6 +143,17 @@ export function isCounted(type: string): boolean {
   return !uncounted.has(type);
 }
 
+/**
+ * Whether a close says that the session is over (docs/protocol.md, "How it ends"). Every other one, a lost connection
+ * included, leaves a resumable session alive.
+ */
+export function endsSession(closeCode: number): boolean {
+  return finalCloses.has(closeCode) || (closeCode >= 4500 && closeCode <= 4999);
+}
+
+/** From 4500 on they all are; of those that say "come back" these mean: for a new session. */
+const finalCloses: ReadonlySet<number> = new Set([1000, 1002, 1007, 1009, 4001, 4002, 4003]);
+
 /** Reads one text message of the server; throws ProtocolError when it is not one. */
 export function parseServerMessage(text: string): ServerMessage {
   let json: unknown;
@@ -135,7 +166,12 @@ export function parseServerMessage(text: string): ServerMessage {
   const type = m.string("type");
   switch (type) {
     case "session_started":
-      return { type, sessionId: m.string("sessionId"), workflow: m.string("workflow", "") };
+      return {
+        type,
+        sessionId: m.string("sessionId"),
+        workflow: m.string("workflow", ""),
+        resumeTicket: m.has("resumeTicket") ? m.string("resumeTicket") : undefined,
+      };
     case "session_ready": {
       const audio = m.object("audio").object("output");
       const outputHz = audio.number("sampleRate");
@@ -213,8 +249,10 @@ export function parseServerMessage(text: string): ServerMessage {
     case "session_resumed":
       return {
         type,
+        sessionId: m.string("sessionId"),
         received: m.number("received"),
-        lost: m.any("lost") === null ? null : m.number("lost"),
+        lost: m.has("lost") ? m.number("lost") : null,
+        resumeTicket: m.string("resumeTicket"),
         upstream: m.string("upstream", ""),
       };
     case "resume_ticket":

@@ -2,18 +2,22 @@ import type { Admission } from "./api";
 import { AnswerPlayback } from "./answer-playback";
 import type { Audio, AudioEvents } from "./audio";
 import type { Microphone } from "./capture";
-import { Connection, type Closed, type Socket } from "./connection";
+import { Connection, type End, type Ticket } from "./connection";
 import type { MicrophoneFrame } from "./framer";
 import type { PlaybackReport } from "./player";
 import { ProblemError, problemOf, type Problem } from "./problem";
-import type { ServerMessage } from "./protocol";
+import { resumeSubprotocol, subprotocol, type ServerMessage } from "./protocol";
+import type { Keep, Saved } from "./saved";
 import type { CallStats } from "./snapshot";
+import type { Socket } from "./socket";
 
 /** The world of a call; tests give their own. */
 export interface CallWorld {
   openAudio(events: AudioEvents): Audio;
   createSession(signal: AbortSignal): Promise<Admission>;
   openSocket(admission: Admission): Socket;
+  /** Where the conversation is kept while the page is reloaded. */
+  readonly keep: Keep;
   /** Milliseconds of a clock that only goes forward. */
   now(): number;
 }
@@ -30,8 +34,15 @@ export interface RunEvents {
   microphoneLost(): void;
   soundHeld(held: boolean): void;
   failed(problem: Problem): void;
-  closed(how: Closed): void;
+  /** There is a newer ticket: whoever has it can go on with the conversation. */
+  ticket(): void;
+  /** Taking up a lost line takes long enough to be told, or is over. */
+  resuming(told: boolean): void;
+  closed(how: End): void;
 }
+
+/** A line that is found again sooner than this was never away, as far as a person can tell. */
+const untoldMs = 500;
 
 /** What belongs to one conversation: microphone, socket, speaker. Late answers to one that is over find it closed. */
 export class Run {
@@ -45,11 +56,17 @@ export class Run {
   saidGoodbye = false;
   /** The person interrupted: the rest of the answer is dropped until the server says `interrupted`. */
   discarding = false;
+  /** The number of the message that said so. */
+  interruptNumber = 0;
   discardedMessages = 0;
+  /** The newest ticket, and where it is honoured. */
+  ticket: Ticket | undefined;
+  url = "";
 
   private readonly abort = new AbortController();
   private over = false;
   private protocolErrors = 0;
+  private untold: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly world: CallWorld,
@@ -57,19 +74,36 @@ export class Run {
   ) {
     this.answer = new AnswerPlayback((what) => this.current(() => events.playback(what)));
     this.connection = new Connection(
-      { transcription: { input: true, output: true } },
+      { transcription: { input: true, output: true }, resumable: true },
       {
-        message: (message) => this.current(() => events.message(message)),
+        dial: () => world.openSocket({ url: this.url, protocols: [subprotocol, resumeSubprotocol] }),
+        now: () => world.now(),
+      },
+      {
+        message: (message) =>
+          this.current(() => {
+            if (message.type === "session_resumed") this.found();
+            events.message(message);
+          }),
         audio: (pcm) => this.current(() => events.speech(pcm)),
         protocolError: () => void this.protocolErrors++,
+        ticket: (ticket) =>
+          this.current(() => {
+            this.ticket = ticket;
+            events.ticket();
+          }),
+        lost: () => (this.untold ??= setTimeout(() => events.resuming(true), untoldMs)),
+        again: () => void this.openConnection(),
         closed: (how) => this.current(() => events.closed(how)),
       },
-      world.now,
     );
   }
 
-  /** Opens everything; must be called inside a person's gesture, or the browser gives no sound. */
-  open(microphone: boolean): void {
+  /**
+   * Opens everything, for a new conversation or a saved one; must be called inside a person's gesture, or the browser gives
+   * no sound.
+   */
+  open(microphone: boolean, saved: Saved | undefined): void {
     const { events } = this;
     try {
       this.audio = this.world.openAudio({
@@ -81,17 +115,27 @@ export class Run {
       return events.failed(problemFrom(error, "audio_failed"));
     }
     // Side by side: the person answers the browser's question while the server dials the model.
-    void this.openConnection();
+    if (saved) this.resume(saved);
+    else void this.openConnection();
     if (microphone) void this.openMicrophone(this.audio);
   }
 
   private async openConnection(): Promise<void> {
     try {
       const admission = await this.world.createSession(this.abort.signal);
-      if (!this.over) this.connection.open(this.world.openSocket(admission));
+      if (this.over) return;
+      this.url = admission.url;
+      this.connection.open(this.world.openSocket(admission));
     } catch (error) {
       this.current(() => this.events.failed(problemFrom(error, "server_unreachable")));
     }
+  }
+
+  private resume(saved: Saved): void {
+    this.url = saved.url;
+    this.ticket = saved.ticket;
+    this.setSpeechHz(saved.outputHz);
+    this.connection.resume(saved.ticket);
   }
 
   private async openMicrophone(audio: Audio): Promise<void> {
@@ -111,6 +155,12 @@ export class Run {
     }
   }
 
+  /** The rate of the model's voice. */
+  setSpeechHz(hz: number): void {
+    this.answer.speechHz = hz;
+    this.audio?.speaker.setRate(hz);
+  }
+
   /** Closes the microphone, and whatever is not open yet never opens. */
   silence(): void {
     this.abort.abort();
@@ -119,10 +169,14 @@ export class Run {
   }
 
   close(): void {
-    this.over = true;
-    this.silence();
     this.connection.close();
-    this.audio?.close();
+    this.stop();
+  }
+
+  /** Closes everything on this side; the session stays as it is, for whoever has its ticket. */
+  leave(): void {
+    this.connection.leave();
+    this.stop();
   }
 
   stats(): CallStats {
@@ -137,6 +191,20 @@ export class Run {
       discardedMessages: this.discardedMessages,
       protocolErrors: this.protocolErrors,
     };
+  }
+
+  private stop(): void {
+    this.over = true;
+    this.silence();
+    this.audio?.close();
+    clearTimeout(this.untold);
+  }
+
+  /** The lost line was taken up again. */
+  private found(): void {
+    clearTimeout(this.untold);
+    this.untold = undefined;
+    this.events.resuming(false);
   }
 
   /** Runs `act` unless the conversation is over. */

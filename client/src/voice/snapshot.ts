@@ -19,10 +19,16 @@ export interface CallSnapshot {
   /** While connecting: what is still awaited. */
   readonly awaiting: "both" | "microphone" | "server" | "nothing";
   readonly session: SessionFacts | undefined;
+  /** A conversation that is not under way and can be: `Call.resume`. */
+  readonly offer: Offer | undefined;
 }
 
+/** Whether the conversation goes on nowhere, or in another window. */
+export type Offer = "continue" | "takeBack";
+
 export type Notice =
-  | { readonly kind: "reconnecting" | "soundHeld" | "microphoneLost" | "offline" }
+  /** `reconnecting`: the model is being found again; `resuming`: the server is. */
+  | { readonly kind: "reconnecting" | "resuming" | "soundHeld" | "microphoneLost" | "offline" }
   | { readonly kind: "expiring"; readonly timeLeftMs: number }
   | { readonly kind: "tool"; readonly name: string };
 
@@ -69,6 +75,7 @@ export const idle: CallSnapshot = {
   notice: undefined,
   awaiting: "nothing",
   session: undefined,
+  offer: undefined,
 };
 
 /** Before the server has said anything. */
@@ -86,8 +93,8 @@ export const noSession: SessionFacts = {
   lastWarning: "",
 };
 
-/** What `session_ready` says, at a time on the clock of `now`. */
-export function readyFacts(m: Extract<ServerMessage, { type: "session_ready" }>, now: number): Partial<SessionFacts> {
+/** What `session_ready` says of a session that is ready since then, on the clock of `now`. */
+export function readyFacts(m: Extract<ServerMessage, { type: "session_ready" }>, readySince: number): Partial<SessionFacts> {
   const { sessionId: id, model, voice, language, simulated, startupMs } = m;
-  return { id, model, voice, language, simulated, startupMs, readySince: now };
+  return { id, model, voice, language, simulated, startupMs, readySince };
 }

@@ -36,6 +36,8 @@ export type Event =
   | "settled"
   | "patienceOver"
   | "hangUp"
+  /** The page is left: a reload may go on with the conversation. */
+  | "left"
   /** The session is over as it should be. */
   | "ended"
   /** It is over and should not be. */
@@ -46,6 +48,7 @@ export type Effect =
   | "clearPlayback"
   | "sendInterrupt"
   | "sendEnd"
+  | "letGo"
   | "startSettling"
   | "stopSettling"
   | "startPatience"
@@ -80,6 +83,7 @@ const onExit: Partial<Record<Status, readonly Effect[]>> = {
 
 const leave = {
   hangUp: ["ending", "clearPlayback", "sendEnd"],
+  left: ["idle", "clearPlayback", "letGo"],
   ended: ["ended", "clearPlayback"],
   failed: ["failed", "clearPlayback"],
 } as const satisfies Partial<Record<Event, Edge>>;
@@ -130,6 +134,8 @@ export const edges: Record<Status, Partial<Record<Event, Edge>>> = {
     ...leave,
   },
   ending: {
+    // The server has been told, or never will be.
+    left: ["ended"],
     ended: ["ended"],
     // The person wanted to leave; that the line broke on the way out is not their concern.
     failed: ["ended"],
