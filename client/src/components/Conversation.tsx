@@ -9,6 +9,7 @@ import { Controls } from "./Controls";
 import { Details } from "./Details";
 import { Logo } from "./icons";
 import { ProblemCard } from "./ProblemCard";
+import { StartAnew } from "./StartAnew";
 import { TalkButton } from "./TalkButton";
 import { Timer } from "./Timer";
 import { announcementFor, noticeWords, wordsFor } from "./words";
@@ -78,7 +79,7 @@ export function Conversation() {
               {announcementFor(snapshot)}
             </p>
             {status === "failed" && problem ? (
-              <ProblemCard call={call} problem={problem} />
+              <ProblemCard call={call} problem={problem} resumable={snapshot.offer !== undefined} />
             ) : (
               <div className="max-w-sm text-center">
                 <p className="text-2xl font-semibold tracking-tight" data-state>
@@ -87,6 +88,7 @@ export function Conversation() {
                 <p className={`mt-1.5 leading-relaxed text-pretty text-muted ${talked ? "short:hidden" : ""}`}>
                   {words.hint} {words.keyboardHint && <span className="pointer-coarse:hidden">{words.keyboardHint}</span>}
                 </p>
+                {status === "idle" && snapshot.offer && <StartAnew call={call} />}
               </div>
             )}
             <div role="status" className="empty:hidden">

@@ -1,9 +1,10 @@
 import type { Call } from "@/voice/call";
 import type { Problem } from "@/voice/problem";
 import { KeyboardIcon } from "./icons";
+import { StartAnew } from "./StartAnew";
 
-/** What went wrong, and the next step. */
-export function ProblemCard({ call, problem }: { call: Call; problem: Problem }) {
+/** What went wrong, and the next step; `resumable`: that is to go on with the conversation. */
+export function ProblemCard({ call, problem, resumable }: { call: Call; problem: Problem; resumable: boolean }) {
   return (
     <div role="alert" data-problem={problem.code} className="flex max-w-sm flex-col items-center text-center">
       <h2 className={`text-2xl font-semibold tracking-tight text-balance ${problem.tone === "error" ? "text-danger" : ""}`}>
@@ -21,6 +22,7 @@ export function ProblemCard({ call, problem }: { call: Call; problem: Problem })
           <KeyboardIcon className="size-5" /> Type instead
         </button>
       )}
+      {resumable && <StartAnew call={call} />}
     </div>
   );
 }

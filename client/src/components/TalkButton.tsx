@@ -12,7 +12,7 @@ export function TalkButton({ call, snapshot, onType }: { call: Call; snapshot: C
       case "idle":
       case "ended":
       case "failed":
-        return call.start();
+        return snapshot.offer ? call.resume() : call.start();
       case "connecting":
         return call.hangUp();
       case "thinking":

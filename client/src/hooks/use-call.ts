@@ -25,8 +25,10 @@ export function useCall(): { call: Call; snapshot: CallSnapshot; config: ServerC
     const { signal } = abort;
     window.addEventListener("online", () => call.networkChanged(true), { signal });
     window.addEventListener("offline", () => call.networkChanged(false), { signal });
-    // A page that is left must not go on listening.
-    window.addEventListener("pagehide", () => call.hangUp(), { signal });
+    document.addEventListener("visibilitychange", () => call.visibilityChanged(document.visibilityState === "visible"), { signal });
+    // A page that is left must not go on listening; one that is reloaded may go on with the conversation.
+    window.addEventListener("pagehide", () => call.leave(), { signal });
+    call.remember();
     return () => abort.abort();
   }, []);
 
