@@ -43,10 +43,11 @@ type Config struct {
 	Observability Observability         `mapstructure:"observability"`
 }
 
-// liveSection is the core's own section and, in it, how the connections to the models are kept.
+// liveSection is the core's own section and, in it, how the connections to the models are kept, and kept ready.
 type liveSection struct {
 	live.Settings `mapstructure:",squash"`
 	Upstream      gemini.DialConfig `mapstructure:"upstream"`
+	WarmPool      gemini.PoolConfig `mapstructure:"warm_pool"`
 }
 
 // Observability is the section `observability`.
@@ -68,7 +69,7 @@ func defaultConfig() Config {
 		Auth:          handlers.DefaultAuthConfig(),
 		Limits:        core.Limits,
 		Audio:         core.Audio,
-		Live:          liveSection{core.Live, gemini.DefaultDialConfig()},
+		Live:          liveSection{core.Live, gemini.DefaultDialConfig(), gemini.DefaultPoolConfig()},
 		Gemini:        gemini.DefaultGeminiConfig(),
 		Vertex:        gemini.DefaultVertexConfig(),
 		Simulator:     simulator.DefaultConfig(),
@@ -98,6 +99,7 @@ func (c Config) validate() error {
 		c.Auth.Validate(),
 		c.core().Validate(),
 		c.Live.Upstream.Validate(),
+		c.Live.WarmPool.Validate(),
 		c.Gemini.Validate(),
 		c.Vertex.Validate(),
 		c.Simulator.Validate(),

@@ -156,6 +156,8 @@ func TestConfig_wrongFiles(t *testing.T) {
 		{"small window", "audio: {window: 4096}", "FILE:1: audio.window must be between 8192 and 16777216 bytes, got 4096"},
 		{"base URL", "gemini: {base_url: example.com}", `FILE:1: gemini.base_url must begin with http://, https://, ws:// or wss:// and name a host, got "example.com"`},
 		{"upstream", "live: {upstream: {close_wait: 1h}}", "FILE:1: live.upstream.close_wait must be between 10ms and 10s, got 1h0m0s"},
+		{"pool", "live: {warm_pool: {size: 100}}", "FILE:1: live.warm_pool.size must be between 0 and 64, got 100"},
+		{"pool's age", "live:\n  warm_pool: {max_age: 1s}", "FILE:2: live.warm_pool.max_age must be between 5s and 1h0m0s, got 1s"},
 		{
 			"field that no client can set", "live: {client_may_set: [colour]}",
 			`FILE:1: live.client_may_set must list fields of start_session.config ([assistant model voice language systemInstruction userId modality transcription vad audio tools resumable]), got "colour"`,

@@ -350,6 +350,31 @@ func TestServe_aChangedFileHoldsForNewSessionsAndDropsNone(t *testing.T) {
 	}
 }
 
+func TestServe_theSecondConversationFindsAConnectionReady(t *testing.T) {
+	s, _ := running(t, "")
+	figures := func(backend string) map[string]any {
+		t.Helper()
+		status, m := get(t, http.MethodGet, s.URL()+"/api/session/stats")
+		pool, ok := m["warmPool"].(map[string]any)[backend].(map[string]any)
+		if status != 200 || !ok {
+			t.Fatalf("the figures are %d %v", status, m)
+		}
+		return pool
+	}
+	for path, backend := range map[string]string{"/api/gemini-live-stream": "gemini", "/api/vertex-ai-live": "vertex"} {
+		talk(t, s.URL(), path)
+		for end := time.Now().Add(patience); figures(backend)["idle"] != 2.0; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("nothing is kept ready: %v", figures(backend))
+			}
+		}
+		talk(t, s.URL(), path)
+		if m := figures(backend); m["hits"] != 1.0 || m["misses"] != 1.0 || m["dead"] != 0.0 {
+			t.Errorf("%s: %v", backend, m)
+		}
+	}
+}
+
 func TestServe_productionPretendsNothing(t *testing.T) {
 	s, log := running(t, "", "NODE_ENV=production")
 	for _, backend := range []string{"gemini", "vertex"} {

@@ -124,6 +124,8 @@ func (s *server) pretence() string {
 // backends builds the dialers. One without credentials is served by the simulator or, in production, not at all.
 func (s *server) backends() ([]live.Backend, map[string]handlers.Chat, error) {
 	cfg, chats := s.started, map[string]handlers.Chat{}
+	dial := cfg.Live.Upstream
+	dial.WarmPool = cfg.Live.WarmPool
 	var all []live.Backend
 	geminiMissing, vertexMissing := len(cfg.Gemini.APIKeys) == 0, cfg.Vertex.ProjectID == ""
 	var tokens oauth2.TokenSource // nil: Application Default Credentials
@@ -144,12 +146,12 @@ func (s *server) backends() ([]live.Backend, map[string]handlers.Chat, error) {
 			"vertex", standing(vertexMissing, s.standIn, "PROJECT_ID"))
 	}
 	if len(cfg.Gemini.APIKeys) > 0 {
-		dialer, err := gemini.NewGemini(cfg.Gemini, cfg.Live.Upstream, s.log)
+		dialer, err := gemini.NewGemini(cfg.Gemini, dial, s.log)
 		if err != nil {
 			return nil, nil, err
 		}
 		s.closers = append(s.closers, dialer)
-		all = append(all, live.Backend{Name: live.BackendGemini, Workflow: "gemini-live", Dialer: dialer, Simulated: geminiMissing})
+		all = append(all, live.Backend{Name: live.BackendGemini, Workflow: "gemini-live", Dialer: dialer, Simulated: geminiMissing, Pool: dialer})
 		c, err := gemini.NewGeminiChat(cfg.Gemini)
 		if err != nil {
 			return nil, nil, err
@@ -157,12 +159,12 @@ func (s *server) backends() ([]live.Backend, map[string]handlers.Chat, error) {
 		chats[live.BackendGemini] = s.chat(c)
 	}
 	if cfg.Vertex.ProjectID != "" {
-		dialer, err := gemini.NewVertex(cfg.Vertex, cfg.Live.Upstream, tokens, s.log)
+		dialer, err := gemini.NewVertex(cfg.Vertex, dial, tokens, s.log)
 		if err != nil {
 			return nil, nil, err
 		}
 		s.closers = append(s.closers, dialer)
-		all = append(all, live.Backend{Name: live.BackendVertex, Workflow: "vertex-ai-live", Dialer: dialer, Simulated: vertexMissing})
+		all = append(all, live.Backend{Name: live.BackendVertex, Workflow: "vertex-ai-live", Dialer: dialer, Simulated: vertexMissing, Pool: dialer})
 		c, err := gemini.NewVertexChat(context.Background(), cfg.Vertex, tokens)
 		if err != nil {
 			return nil, nil, err
@@ -273,7 +275,7 @@ var hot = []string{"limits", "audio", "live", "resume", "tools", "models", "assi
 
 // isHot says whether a change of a key needs no restart.
 func isHot(key string) bool {
-	return !strings.HasPrefix(key, "live.upstream.") &&
+	return !strings.HasPrefix(key, "live.upstream.") && !strings.HasPrefix(key, "live.warm_pool.") &&
 		slices.ContainsFunc(hot, func(h string) bool { return key == h || strings.HasPrefix(key, h+".") })
 }
 

@@ -52,7 +52,7 @@ func start(t *testing.T, change func(o *options)) *server {
 			Chat: handlers.DefaultChatConfig(), Version: "test", Log: handlers.Quiet,
 			Chats: map[string]handlers.Chat{live.BackendGemini: parrot{}},
 		},
-		backends: []live.Backend{{Name: live.BackendGemini, Workflow: "gemini-live", Dialer: silentModel{}, Simulated: true}},
+		backends: []live.Backend{{Name: live.BackendGemini, Workflow: "gemini-live", Dialer: silentModel{}, Simulated: true, Pool: silentModel{}}},
 	}
 	if change != nil {
 		change(&o)
@@ -242,6 +242,8 @@ func checkAgainstDocument(t *testing.T, request *http.Request, a answer) {
 
 // silentModel accepts every setup and then says nothing.
 type silentModel struct{}
+
+func (silentModel) PoolStats() live.PoolStats { return live.PoolStats{Hits: 1} }
 
 func (silentModel) Dial(context.Context, live.Setup) (live.Upstream, error) {
 	return &silence{over: make(chan struct{})}, nil

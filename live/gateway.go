@@ -18,6 +18,7 @@ type Backend struct {
 	Workflow  string // what session_started calls it: gemini-live or vertex-ai-live
 	Dialer    Dialer
 	Simulated bool // the simulator stands in for the model
+	Pool      Pool // the Dialer's; nil: it keeps no connections warm
 }
 
 // Gateway admits, tracks and drains sessions. It is safe for concurrent use.
@@ -280,6 +281,7 @@ func (g *Gateway) Stats() Stats {
 		st.add(s.record())
 	}
 	st.Active = len(alive)
+	st.WarmPool = g.pools()
 	return st
 }
 

@@ -23,6 +23,8 @@ type Stats struct {
 
 	Counters Counters `json:"counters"`
 	Usage    Totals   `json:"usage"`
+
+	WarmPool map[string]PoolStats `json:"warmPool"` // by backend
 }
 
 // Latency is a distribution in milliseconds.

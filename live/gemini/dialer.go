@@ -25,7 +25,8 @@ type Dialer struct {
 	net       *net.Dialer
 	tls       *tls.Config
 
-	wg sync.WaitGroup // goodbyes under way and pings
+	wg   sync.WaitGroup // goodbyes under way and pings
+	pool *pool          // nil: no connections are kept warm
 
 	mu     sync.Mutex
 	closed bool                    // guarded by mu
@@ -59,7 +60,7 @@ func NewVertex(cfg VertexConfig, dial DialConfig, tokens oauth2.TokenSource, log
 		return nil, errors.New("Vertex AI needs a Google Cloud project: set vertex.project_id or PROJECT_ID") //nolint:staticcheck // a name begins it
 	}
 	cache := newTokenCache(tokens)
-	endpoints, err := vertexEndpoints(cfg, cache.get)
+	endpoints, err := vertexEndpoints(cfg, cache.grab)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func NewVertex(cfg VertexConfig, dial DialConfig, tokens oauth2.TokenSource, log
 }
 
 func newDialer(cfg DialConfig, endpoints []*endpoint, tokens *tokenCache, log *slog.Logger) *Dialer {
-	return &Dialer{
+	d := &Dialer{
 		cfg:       cfg,
 		endpoints: endpoints,
 		tokens:    tokens,
@@ -84,6 +85,8 @@ func newDialer(cfg DialConfig, endpoints []*endpoint, tokens *tokenCache, log *s
 		cool:    map[*endpoint]time.Time{},
 		leaving: map[string]<-chan struct{}{},
 	}
+	d.pool = newPool(d, cfg.WarmPool)
+	return d
 }
 
 // Dial implements live.Dialer. A key or location that fails is followed by the next one; those that the model
@@ -98,11 +101,13 @@ func (d *Dialer) Dial(ctx context.Context, s live.Setup) (live.Upstream, error) 
 	return u, nil
 }
 
-// Close waits for the goodbyes that are under way, which takes live.upstream.close_wait at most.
+// Close ends the connections that are kept warm, and waits for the goodbyes that are under way, which takes
+// live.upstream.close_wait at most.
 func (d *Dialer) Close() error {
 	d.mu.Lock()
 	d.closed = true
 	d.mu.Unlock()
+	d.pool.close()
 	d.wg.Wait()
 	if d.tokens != nil {
 		d.tokens.close()
@@ -174,6 +179,13 @@ func (d *Dialer) order(tag string) []*endpoint {
 	list := slices.Clone(d.endpoints)
 	slices.SortStableFunc(list, func(a, b *endpoint) int { return rank(a) - rank(b) })
 	return list
+}
+
+// cooling is until when e is tried only after the others.
+func (d *Dialer) cooling(e *endpoint) time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.cool[e]
 }
 
 // note remembers how e did.

@@ -9,6 +9,9 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
 )
 
 // endpoint is one place to dial with one credential: an API key, or a Vertex location.
@@ -19,25 +22,25 @@ type endpoint struct {
 	host string // as a person reads it
 
 	vertex bool
-	key    string                                // Gemini API
-	token  func(context.Context) (string, error) // Vertex AI
-	model  func(id string) string                // the resource name of setup.model
+	key    string                                       // Gemini API
+	token  func(context.Context) (*oauth2.Token, error) // Vertex AI
+	model  func(id string) string                       // the resource name of setup.model
 }
 
-// header is what authenticates the handshake. The key goes into a header and never into the URL, which ends up
-// in logs of proxies and in error texts.
-func (e *endpoint) header(ctx context.Context) (http.Header, error) {
-	h := http.Header{"User-Agent": {userAgent}}
+// header is what authenticates the handshake, and when that expires; zero: never. The key goes into a header and
+// never into the URL, which ends up in logs of proxies and in error texts.
+func (e *endpoint) header(ctx context.Context) (h http.Header, expires time.Time, err error) {
+	h = http.Header{"User-Agent": {userAgent}}
 	if !e.vertex {
 		h["X-Goog-Api-Key"] = []string{e.key}
-		return h, nil
+		return h, time.Time{}, nil
 	}
 	token, err := e.token(ctx)
 	if err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
-	h["Authorization"] = []string{"Bearer " + token}
-	return h, nil
+	h["Authorization"] = []string{"Bearer " + token.AccessToken}
+	return h, token.Expiry, nil
 }
 
 const userAgent = "stonepot"
@@ -65,7 +68,7 @@ func geminiEndpoints(cfg GeminiConfig) ([]*endpoint, error) {
 }
 
 // vertexEndpoints are one endpoint per location.
-func vertexEndpoints(cfg VertexConfig, token func(context.Context) (string, error)) ([]*endpoint, error) {
+func vertexEndpoints(cfg VertexConfig, token func(context.Context) (*oauth2.Token, error)) ([]*endpoint, error) {
 	var es []*endpoint
 	for _, location := range cfg.Locations {
 		base := cfg.BaseURL

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/fasthttp/websocket"
 	"github.com/stonepot/stonepot/live/frame"
@@ -15,39 +16,70 @@ import (
 
 // attempt is one try to open a connection to one endpoint.
 type attempt struct {
-	d    *Dialer
-	ctx  context.Context // its end closes the connection, at whatever point the attempt is
-	sock *socket         // once there is one
-	stop func() bool     // ends the watch over ctx
+	d       *Dialer
+	ctx     context.Context // its end closes the connection, at whatever point the attempt is
+	sock    *socket         // once there is one
+	expires time.Time       // of the credential; zero: never
+	stop    func() bool     // ends the watch over ctx
 }
 
-// open connects to e, upgrades to a WebSocket and sends the setup, not before left is closed. What went wrong is whatever the layer that
-// failed said: see dialTrouble.
+// open connects to e, upgrades to a WebSocket and sends the setup, not before left is closed. What went wrong is
+// whatever the layer that failed said: see dialTrouble.
 func (d *Dialer) open(ctx context.Context, e *endpoint, setup []byte, left <-chan struct{}) (*socket, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, d.cfg.HandshakeTimeout, errHandshakeTimeout)
+	a := &attempt{d: d}
+	err := a.run(ctx, func() error {
+		if err := a.upgrade(e); err != nil {
+			return err
+		}
+		return a.begin(setup, left)
+	})
+	return a.sock, err
+}
+
+// prepare is open without the setup, and tells when the credential that the connection was opened with expires.
+func (d *Dialer) prepare(ctx context.Context, e *endpoint) (*socket, time.Time, error) {
+	a := &attempt{d: d}
+	err := a.run(ctx, func() error { return a.upgrade(e) })
+	return a.sock, a.expires, err
+}
+
+// begin is what prepare has left out. Where it fails sock is closed.
+func (d *Dialer) begin(ctx context.Context, sock *socket, setup []byte, left <-chan struct{}) error {
+	a := &attempt{d: d, sock: sock}
+	return a.run(ctx, func() error { return a.begin(setup, left) })
+}
+
+// run takes the steps within live.upstream.handshake_timeout; when they fail there is no connection left.
+func (a *attempt) run(ctx context.Context, steps func() error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, a.d.cfg.HandshakeTimeout, errHandshakeTimeout)
 	defer cancel()
-	a := &attempt{d: d, ctx: ctx}
-	err := a.run(e, setup, left)
+	a.ctx = ctx
+	if a.sock != nil {
+		a.watch()
+	}
+	err := steps()
 	if a.stop != nil && !a.stop() && err == nil {
 		err = context.Cause(ctx) // the watch closed the connection between the last byte and here
 	}
 	if err == nil {
-		return a.sock, nil
+		return nil
 	}
 	if a.sock != nil {
 		_ = a.sock.Close()
+		a.sock = nil
 	}
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
-	return nil, err
+	return err
 }
 
-func (a *attempt) run(e *endpoint, setup []byte, left <-chan struct{}) error {
-	header, err := e.header(a.ctx)
+func (a *attempt) upgrade(e *endpoint) error {
+	header, expires, err := e.header(a.ctx)
 	if err != nil {
 		return &tokenError{err}
 	}
+	a.expires = expires
 	// The library does the handshake and is then left behind with its buffers. Compression is not offered: base64
 	// of PCM barely shrinks, and it is not known whether Google would take it.
 	ws := websocket.Dialer{
@@ -60,9 +92,11 @@ func (a *attempt) run(e *endpoint, setup []byte, left <-chan struct{}) error {
 	if errors.Is(err, websocket.ErrBadHandshake) && res != nil {
 		return refusedUpgrade(res)
 	}
-	if err != nil {
-		return err
-	}
+	return err
+}
+
+// begin sends the setup, not before left is closed; nil: at once.
+func (a *attempt) begin(setup []byte, left <-chan struct{}) error {
 	if left != nil {
 		select {
 		case <-left:
@@ -70,7 +104,7 @@ func (a *attempt) run(e *endpoint, setup []byte, left <-chan struct{}) error {
 			return context.Cause(a.ctx)
 		}
 	}
-	_, err = a.sock.Write(frame.AppendMasked(nil, frame.Text, setup, maskKey()))
+	_, err := a.sock.Write(frame.AppendMasked(nil, frame.Text, setup, maskKey()))
 	return err
 }
 
@@ -117,12 +151,17 @@ func (a *attempt) tcp(ctx context.Context, network, addr string) (*net.TCPConn, 
 	return raw, nil
 }
 
-// keep remembers the connection behind the library's back, and watches over ctx from here on: the library looks
-// at its deadline, not at its end.
+// keep remembers the connection behind the library's back.
 func (a *attempt) keep(c net.Conn, raw *net.TCPConn) net.Conn {
 	a.sock = &socket{Conn: c, raw: raw}
-	a.stop = context.AfterFunc(a.ctx, func() { _ = raw.Close() })
+	a.watch()
 	return a.sock
+}
+
+// watch looks after ctx from here on: the library looks at its deadline, not at its end.
+func (a *attempt) watch() {
+	raw := a.sock.raw
+	a.stop = context.AfterFunc(a.ctx, func() { _ = raw.Close() })
 }
 
 // refusedUpgrade is an HTTP answer that is not an upgrade, with the beginning of what it says.

@@ -42,38 +42,48 @@ func newTokenCache(source oauth2.TokenSource) *tokenCache {
 	return &tokenCache{ctx: ctx, cancel: cancel, source: source}
 }
 
-// get gives a token that is good for a handshake. It waits only when there is none, and no longer than ctx.
+// get is grab for those who do not ask how long it holds.
 func (c *tokenCache) get(ctx context.Context) (string, error) {
+	token, err := c.grab(ctx)
+	if err != nil {
+		return "", err
+	}
+	return token.AccessToken, nil
+}
+
+// grab gives a token that is good for a handshake. It waits only when there is none, and no longer than ctx. The
+// token must not be changed.
+func (c *tokenCache) grab(ctx context.Context) (*oauth2.Token, error) {
 	c.mu.Lock()
 	left := c.left()
 	if left < refreshEarly && c.inflight == nil {
 		if c.ctx.Err() != nil {
 			c.mu.Unlock()
-			return "", errDialerClosed
+			return nil, errDialerClosed
 		}
 		c.inflight = make(chan struct{})
 		c.wg.Go(c.renew)
 	}
 	if left > tooOld {
 		defer c.mu.Unlock()
-		return c.token.AccessToken, nil
+		return c.token, nil
 	}
 	done := c.inflight
 	c.mu.Unlock()
 	select {
 	case <-done:
 	case <-ctx.Done():
-		return "", context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.left() > 0 {
-		return c.token.AccessToken, nil
+		return c.token, nil
 	}
 	if c.err == nil {
-		return "", errors.New("the token source gave a token that has expired")
+		return nil, errors.New("the token source gave a token that has expired")
 	}
-	return "", c.err
+	return nil, c.err
 }
 
 // left is the remaining life of the token; mu is held.

@@ -33,6 +33,7 @@ type upstream struct {
 	msg      message
 	carry    carry
 	left     []*endpoint // not yet tried
+	cold     bool        // a connection of the pool was dead: take no other
 	hopeful  *live.UpstreamError
 	reported bool // that audio comes at another rate, or content of another kind
 
@@ -50,6 +51,7 @@ type link struct {
 	*writer
 	sock *socket
 	at   *endpoint
+	warm bool // from the pool
 }
 
 func newUpstream(d *Dialer, s live.Setup) *upstream {
@@ -70,6 +72,9 @@ func (u *upstream) use(l *link) error {
 	}
 	u.reader = frame.NewReader(l.sock, frame.Client, u.d.cfg.MaxFrameBytes)
 	u.link = l
+	if l.warm {
+		_ = l.sock.SetReadDeadline(time.Now().Add(u.d.cfg.WarmPool.AnswerTimeout))
+	}
 	if every := u.d.cfg.PingInterval; every > 0 && u.pinging == nil {
 		u.pinging = time.AfterFunc(every, func() { u.d.spawn(u.ping) })
 	}
@@ -187,6 +192,7 @@ func (u *upstream) deliver(e *live.Event) error {
 			break
 		}
 		u.d.note(u.link.at, false)
+		u.answered()
 		u.left, u.hopeful = nil, nil
 		if err := u.seed(); err != nil {
 			return u.end(writeTrouble(err))
