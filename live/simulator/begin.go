@@ -1,7 +1,9 @@
 package simulator
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -10,51 +12,63 @@ func (c *conn) begin(s *setup, now time.Time) *refusal {
 	if c.setup != nil {
 		return invalid("setup must be the first message and only the first")
 	}
-	c.setup = s
+	c.setup, c.lastInput = s, now
 	if refused := c.cfg.refuse(c.who); refused != nil {
 		return refused
 	}
-	if refused := s.check(c.cfg, c.who.backend); refused != nil {
+	if refused := s.check(c.cfg, c.who.backend, c.version); refused != nil {
 		return refused
 	}
 	c.model, _ = s.modelID(c.who.backend)
-	if s.SystemInstruction != nil {
-		marked, err := markedFaults(s.SystemInstruction.text())
-		if err != nil {
-			return invalid("%v", err)
-		}
-		c.faults = append(c.faults, marked...)
-	}
 	if refused := c.resume(); refused != nil {
 		return refused
 	}
-	if f := c.fault(FaultRefuseSetup); f != nil {
-		code := f.Code
-		if code == 0 {
-			code = 1007
-		}
-		return &refusal{code, cmpOr(f.Reason, reasonArgument)}
+	if err := c.script(); err != nil {
+		return invalid("%v", err)
 	}
-	if c.fault(FaultSilentSetup) != nil {
+	if f := c.manner(FaultRefuseSetup, now); f != nil {
+		c.note(Event{Kind: EventFault, Text: f.Kind})
+		return &refusal{cmp.Or(f.Code, 1007), cmp.Or(f.Reason, reasonArgument)}
+	}
+	if f := c.manner(FaultSilentSetup, now); f != nil {
+		c.note(Event{Kind: EventFault, Text: f.Kind})
 		return nil
 	}
+	c.adjust()
 	c.functions = functions(s.Tools)
 	c.seeding = s.HistoryConfig.InitialHistoryInClientContent
-	c.manual = s.RealtimeInputConfig.AutomaticActivityDetection.Disabled
-	if s.SystemInstruction != nil {
+	if s.SystemInstruction != nil && c.parent == 0 {
 		c.history.usage.promptText += wordTokens(s.SystemInstruction.text())
 	}
 	delay := c.cfg.SetupDelay + c.vary(c.cfg.SetupJitter)
+	if f := c.manner(FaultSlowSetup, now); f != nil {
+		delay += f.Length
+	}
 	c.after(delay, "setup", c.complete)
-	c.lastInput = now
 	return nil
 }
 
-func cmpOr(s, fallback string) string {
-	if s == "" {
-		return fallback
+// script gathers the faults of this connection: of the configuration, the query and the markers in the instruction.
+// Called with mu held, when it is known whether the connection resumes another.
+func (c *conn) script() error {
+	all := slices.Concat(c.cfg.Faults, c.queried)
+	if i := c.setup.SystemInstruction; i != nil {
+		marked, err := markedFaults(i.text())
+		if err != nil {
+			return err
+		}
+		all = append(all, marked...)
 	}
-	return s
+	for _, f := range all {
+		switch {
+		case f.Probability != 0 && c.rng.Float64() >= f.Probability:
+		case f.Connection != 0 && f.Connection != c.links:
+		case f.Kind == FaultPoisonedResume && c.parent == 0:
+		default:
+			c.faults = append(c.faults, &scripted{Fault: f})
+		}
+	}
+	return nil
 }
 
 // vary is a random duration from -d to d.
@@ -65,66 +79,70 @@ func (c *conn) vary(d time.Duration) time.Duration {
 	return time.Duration(c.rng.Int64N(2*int64(d)+1)) - d
 }
 
-// resume takes up the conversation of a handle. Called with mu held.
-func (c *conn) resume() *refusal {
-	r := c.setup.SessionResumption
-	if r == nil || r.Handle == "" {
-		return nil
-	}
-	snap := c.server.handles.get(r.Handle)
-	switch {
-	case snap == nil || snap.owner != c.who || snap.model != c.model:
-		return &refusal{1008, "BidiGenerateContent session not found"}
-	case !snap.over():
-		return &refusal{1011, reasonInternal}
-	}
-	c.history = snap.history
-	c.samples = snap.samples
-	return nil
-}
-
 // complete sends setupComplete and starts the clocks of the connection. Called with mu held.
 func (c *conn) complete(now time.Time) {
 	done := object{}
 	if c.who.backend == backendVertex {
 		done["sessionId"] = fmt.Sprintf("simulated-%d", c.serial)
 	}
+	c.noteOpened()
 	c.send(object{"setupComplete": done})
 	c.ready, c.entered = true, true
 	c.began, c.lastInput = now, now
-	within := c.server.enter(c.who)
-	f := c.fault(FaultQuota)
-	if f != nil && f.Turn > 0 { // strikes in its turn
-		f = nil
+	if c.born.IsZero() {
+		c.born = now
 	}
-	if f != nil || !within {
-		delay := 100*time.Millisecond + time.Duration(c.rng.Int64N(int64(700*time.Millisecond)))
-		if f != nil && f.After > 0 {
-			delay = f.After
-		}
-		c.after(delay, "fault", func(time.Time) { c.refuse(&refusal{1011, reasonQuota}) })
+	if within := c.server.enter(c.who); !within {
+		c.outOfQuota(0)
 	}
 	for _, f := range c.faults {
-		if f.Turn == 0 {
+		if f.Turn == 0 && f.strikes() {
 			c.after(f.After, "fault", func(now time.Time) { c.strike(f, now) })
 		}
 	}
 	if c.setup.SessionResumption != nil {
-		c.after(min(100*time.Millisecond, c.cfg.SetupDelay), "handle", func(now time.Time) {
-			if c.turn == nil {
-				c.offerHandle(now)
-			}
-		})
+		c.after(min(100*time.Millisecond, c.cfg.SetupDelay), "handle", c.offerHandle)
 	}
-	c.after(c.cfg.scaled(c.cfg.GoAwayAfter), "goAway", c.goAway)
-	c.after(c.cfg.scaled(c.cfg.StarveAfter), "starve", c.starve)
+	c.after(c.cfg.scaled(c.cfg.GoAwayAfter), "goAway", func(time.Time) { c.goAway(c.cfg.scaled(c.cfg.GoAwayLeft)) })
+	if !c.setup.compresses() {
+		c.after(c.cfg.scaled(c.cfg.SessionLimit)-now.Sub(c.born), "limit", func(time.Time) { c.refuse(invalid(reasonArgument)) })
+	}
+	if !c.inSpeech() {
+		c.proceed(now) // with what was asked before the connection was resumed
+	}
+}
+
+func (c *conn) noteOpened() {
+	o := Opening{
+		Backend: c.who.backend, Model: c.model, Functions: names(c.functions), Seeding: c.seeding,
+		Transparent: c.setup.SessionResumption != nil && c.setup.SessionResumption.transparent(),
+	}
+	if i := c.setup.SystemInstruction; i != nil {
+		o.Instruction = i.text()
+	}
+	e := Event{Kind: EventOpened, Opening: o, Parent: c.parent, Sample: c.samples}
+	if c.parent != 0 {
+		e.Handle = c.setup.SessionResumption.Handle
+	}
+	c.note(e)
+	if c.manner(FaultSlowSetup, time.Now()) != nil {
+		c.note(Event{Kind: EventFault, Text: FaultSlowSetup})
+	}
+}
+
+// outOfQuota closes the connection for want of quota: as late as the service does, or after a time.
+func (c *conn) outOfQuota(after time.Duration) {
+	if after == 0 {
+		after = 100*time.Millisecond + time.Duration(c.rng.Int64N(int64(700*time.Millisecond)))
+	}
+	c.after(after, "fault", func(time.Time) { c.refuse(&refusal{1011, reasonQuota}) })
 }
 
 // goAway announces the end of the connection. Called with mu held.
-func (c *conn) goAway(time.Time) {
-	left := c.cfg.scaled(c.cfg.GoAwayLeft)
+func (c *conn) goAway(left time.Duration) {
 	c.cancel("goAway")
 	c.send(object{"goAway": object{"timeLeft": seconds(left)}})
+	c.note(Event{Kind: EventGoAway, Lag: left})
 	c.after(left, "goAway", func(time.Time) { c.refuse(&refusal{1008, reasonGoAway}) })
 }
 
@@ -136,25 +154,4 @@ func (c *conn) starve(now time.Time) {
 		return
 	}
 	c.refuse(&refusal{1008, reasonAborted})
-}
-
-// offerHandle tells the client of a handle that remembers everything so far. Called with mu held.
-func (c *conn) offerHandle(now time.Time) {
-	r := c.setup.SessionResumption
-	if r == nil {
-		return
-	}
-	c.issued++
-	handle := fmt.Sprintf("simulated-%d-%d-%016x", c.serial, c.issued, c.ids.Uint64())
-	if c.fault(FaultDeadHandles) == nil {
-		c.server.handles.put(handle, &snapshot{
-			gone: c.gone, owner: c.who, model: c.model, made: now, history: c.history, samples: c.samples, index: c.index,
-		})
-	}
-	update := object{"newHandle": handle, "resumable": true}
-	if r.Transparent {
-		update["lastConsumedClientMessageIndex"] = fmt.Sprint(c.index)
-	}
-	c.send(object{"sessionResumptionUpdate": update})
-	c.server.count(func(s *Stats) { s.HandlesIssued++ })
 }

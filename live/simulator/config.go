@@ -39,6 +39,10 @@ type Config struct {
 	GoAwayLeft  time.Duration `mapstructure:"go_away_left"`  // from goAway to the close
 	StarveAfter time.Duration `mapstructure:"starve_after"`  // without any input
 	HandleLife  time.Duration `mapstructure:"handle_life"`   // of a resumption handle
+	// SessionLimit is the life of a conversation over all its connections, where its context is not compressed.
+	SessionLimit time.Duration `mapstructure:"session_limit"`
+
+	HandleLag time.Duration `mapstructure:"handle_lag"` // the most that passes from a snapshot until its handle is told
 
 	Models  []string `mapstructure:"models"`   // known ids; empty: all that begin with gemini-
 	BadKeys []string `mapstructure:"bad_keys"` // prefixes of API keys and tokens that are refused
@@ -69,6 +73,7 @@ func DefaultConfig() Config {
 		GoAwayLeft:      50 * time.Second,
 		StarveAfter:     150 * time.Second,
 		HandleLife:      2 * time.Hour,
+		SessionLimit:    15 * time.Minute,
 		BadKeys:         []string{"bad"},
 	}
 }
@@ -104,6 +109,8 @@ func (c Config) Validate() error {
 	between("go_away_left", c.GoAwayLeft, time.Second, time.Hour)
 	between("starve_after", c.StarveAfter, time.Second, 24*time.Hour)
 	between("handle_life", c.HandleLife, time.Second, 48*time.Hour)
+	between("session_limit", c.SessionLimit, time.Second, 24*time.Hour)
+	between("handle_lag", c.HandleLag, 0, time.Minute)
 	for i, f := range c.Faults {
 		if err := f.Validate(); err != nil {
 			errs = append(errs, fmt.Errorf("simulator.faults[%d].%w", i, err))

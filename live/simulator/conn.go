@@ -2,9 +2,11 @@ package simulator
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,13 +21,19 @@ type conn struct {
 	server *Server
 	cfg    Config
 	who    credentials
-	serial uint64
-	rng    *rand.Rand // guarded by mu
-	ids    *rand.Rand // the same, for what comes at times that differ from run to run: names, late pongs
-	ws     *websocket.Conn
-	socket atomic.Pointer[websocket.Conn] // ws, for those who drop the connection
-	gone   chan struct{}                  // closed when the connection is over
-	wake   chan struct{}
+	// version is the API's in the path, and queried the faults in the query.
+	version string
+	queried []Fault
+	serial  uint64
+	rng     *rand.Rand // guarded by mu
+	ids     *rand.Rand // the same, for what comes at times that differ from run to run: names, late pongs
+	ws      *websocket.Conn
+	socket  atomic.Pointer[websocket.Conn] // ws, for those who drop the connection
+	gone    chan struct{}                  // closed when the connection is over
+	wake    chan struct{}
+
+	telling sync.Mutex // held while the observer is told; taken before mu
+	told    []Event    // guarded by telling
 
 	mu      sync.Mutex
 	out     [][]byte
@@ -33,7 +41,9 @@ type conn struct {
 	closing *refusal // send this and close
 	abrupt  bool     // drop the connection without a close frame
 	stalled bool     // read no more
-	faults  []Fault
+	mute    bool     // say no more
+	faults  []*scripted
+	events  []Event // for the observer; those that are being told are in told
 
 	setup     *setup
 	model     string
@@ -41,15 +51,14 @@ type conn struct {
 	entered   bool // counted in the server's active
 	began     time.Time
 	lastInput time.Time
-	index     int64 // of the last client message; the setup is 0
-	samples   int64 // of the microphone, in this conversation
-	issued    int   // handles
-	seeding   bool  // clientContent is history until a turnComplete
+	parent    uint64 // the connection whose conversation it resumed, or 0
+	index     int64  // of the last client message; the setup is 0
+	issued    int    // handles
+	seeding   bool   // clientContent is history until a turnComplete
 	functions []declaration
-	pictures  int
 	pongs     int // late ones that wait
 
-	ears
+	memory
 	talk
 }
 
@@ -60,10 +69,11 @@ type task struct {
 	do   func(now time.Time)
 }
 
-func newConn(s *Server, who credentials, faults []Fault) *conn {
-	c := &conn{server: s, cfg: s.cfg, who: who, gone: make(chan struct{}), wake: make(chan struct{}, 1)}
-	c.faults = append(c.faults, faults...)
-	return c
+func newConn(s *Server, who credentials, version string, faults []Fault) *conn {
+	return &conn{
+		server: s, cfg: s.cfg, who: who, version: version, queried: faults,
+		gone: make(chan struct{}), wake: make(chan struct{}, 1),
+	}
 }
 
 // serve runs the connection. It is the upgrade's handler.
@@ -73,11 +83,10 @@ func (c *conn) serve(ws *websocket.Conn) {
 	c.socket.Store(ws)
 	c.rng = rand.New(rand.NewPCG(c.cfg.Seed, c.serial)) // repeatable, not secret
 	c.ids = rand.New(rand.NewPCG(c.cfg.Seed, ^c.serial))
-	for _, f := range c.cfg.Faults {
-		if f.Probability == 0 || c.rng.Float64() < f.Probability {
-			c.faults = append(c.faults, f)
-		}
-	}
+	c.mu.Lock()
+	c.lastInput = time.Now()
+	c.after(c.cfg.scaled(c.cfg.StarveAfter), "starve", c.starve) // also where no setup comes
+	c.mu.Unlock()
 	ws.SetReadLimit(int64(c.cfg.MaxFrameBytes))
 	ws.SetPingHandler(c.ping)
 	c.server.mu.Lock()
@@ -89,16 +98,38 @@ func (c *conn) serve(ws *websocket.Conn) {
 
 	var writer sync.WaitGroup
 	writer.Go(c.write)
-	c.read()
+	end := c.read()
 	close(c.gone)
 	writer.Wait()
 	_ = ws.Close()
 	c.mu.Lock()
 	entered := c.entered
+	c.noteClosed(end)
 	c.mu.Unlock()
+	c.tell()
 	if entered {
 		c.server.leave(c.who)
 	}
+}
+
+// noteClosed tells how the connection ended, if it had begun. Called with mu held.
+func (c *conn) noteClosed(end error) {
+	if !c.ready {
+		return
+	}
+	c.brokenOff()
+	e := Event{Kind: EventClosed, Code: websocket.CloseAbnormalClosure}
+	var goodbye *websocket.CloseError
+	switch {
+	case c.closing != nil:
+		e.Code, e.Reason = c.closing.code, c.closing.reason
+	case c.abrupt:
+	case errors.As(end, &goodbye):
+		e.Code, e.Reason, e.FromClient = goodbye.Code, goodbye.Text, true
+	default:
+		e.FromClient = true
+	}
+	c.note(e)
 }
 
 // drop ends the connection from outside, without a close frame. fasthttp ignores the Close of a hijacked connection
@@ -109,8 +140,8 @@ func (c *conn) drop() {
 	}
 }
 
-// read takes messages until the connection is over.
-func (c *conn) read() {
+// read takes messages until the connection is over, and tells why it is.
+func (c *conn) read() error {
 	var buf bytes.Buffer
 	var scratch []byte
 	for {
@@ -120,31 +151,31 @@ func (c *conn) read() {
 			_, err = buf.ReadFrom(r)
 		}
 		if err != nil {
-			return
+			return err
 		}
 		scratch = c.take(buf.Bytes(), scratch)
+		c.tell()
 		c.mu.Lock()
 		stalled := c.stalled
 		c.mu.Unlock()
 		if stalled {
-			c.stall()
-			return
+			return c.stall()
 		}
 	}
 }
 
 // stall reads no more until the other side gives up or the server closes.
-func (c *conn) stall() {
+func (c *conn) stall() error {
 	for {
 		// An empty read returns when the connection is dropped; nothing is taken from it.
 		if _, err := c.ws.NetConn().Read(nil); err != nil {
-			return
+			return err
 		}
 		c.server.mu.Lock()
 		closed := c.server.closed
 		c.server.mu.Unlock()
 		if closed {
-			return
+			return net.ErrClosed
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
@@ -206,39 +237,6 @@ func (c *conn) input(realtime bool, now time.Time) *refusal {
 	return nil
 }
 
-// fault finds a fault of a kind that holds from the beginning. Called with mu held.
-func (c *conn) fault(kind string) *Fault {
-	for i, f := range c.faults {
-		if f.Kind == kind {
-			return &c.faults[i]
-		}
-	}
-	return nil
-}
-
-// strike carries out a fault whose time has come. Those that only change a manner of doing things do nothing here.
-// Called with mu held.
-func (c *conn) strike(f Fault, now time.Time) {
-	switch f.Kind {
-	case FaultGoAway:
-		c.goAway(now)
-	case FaultDrop:
-		c.abrupt = true
-	case FaultClose:
-		c.refuse(&refusal{f.Code, f.Reason})
-	case FaultInternal:
-		c.refuse(&refusal{1011, reasonInternal})
-	case FaultNotJSON:
-		c.out = append(c.out, []byte("<html>upstream connect error</html>"))
-	case FaultStallReading:
-		c.stalled = true
-	case FaultQuota:
-		if f.Turn > 0 {
-			c.refuse(&refusal{1011, reasonQuota})
-		}
-	}
-}
-
 // refuse makes the writer close the connection. The first refusal holds. Called with mu held.
 func (c *conn) refuse(r *refusal) {
 	if c.closing == nil {
@@ -248,7 +246,14 @@ func (c *conn) refuse(r *refusal) {
 }
 
 // send queues a message. Called with mu held.
-func (c *conn) send(m object) { c.out = append(c.out, pretty(m)) }
+func (c *conn) send(m object) { c.push(pretty(m)) }
+
+// push queues a message that is framed, unless the connection says nothing any more. Called with mu held.
+func (c *conn) push(m []byte) {
+	if !c.mute {
+		c.out = append(c.out, m)
+	}
+}
 
 // after makes do run in d, by the writer and with mu held. Called with mu held.
 func (c *conn) after(d time.Duration, kind string, do func(now time.Time)) {
@@ -308,6 +313,7 @@ func (c *conn) write() {
 		out, wait := c.advance(time.Now())
 		closing, abrupt := c.closing, c.abrupt
 		c.mu.Unlock()
+		c.tell()
 		for _, m := range out {
 			_ = c.ws.SetWriteDeadline(time.Now().Add(c.cfg.WriteTimeout))
 			if err := c.ws.WriteMessage(websocket.BinaryMessage, m); err != nil {
@@ -360,14 +366,14 @@ func (c *conn) ping(data string) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f := c.fault(FaultSlowPongs)
+	f := c.manner(FaultSlowPongs, time.Now())
 	if f == nil {
 		pong()
 		return nil
 	}
 	if c.pongs < maxLatePongs {
 		c.pongs++
-		delay := f.After
+		delay := f.Length
 		if delay == 0 {
 			delay = 8*time.Second + time.Duration(c.ids.Int64N(int64(22*time.Second)))
 		}

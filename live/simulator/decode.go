@@ -5,8 +5,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	mimepkg "mime"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -89,7 +91,7 @@ type functionResponse struct {
 	ID           string         `json:"id"`
 	Name         string         `json:"name"`
 	Response     map[string]any `json:"response"`
-	Scheduling   string         `json:"scheduling"`
+	Scheduling   scheduling     `json:"scheduling"`
 	WillContinue bool           `json:"willContinue"`
 	Parts        any            `json:"parts"`
 }
@@ -191,17 +193,7 @@ func fill(v reflect.Value, tree any, path string) *refusal {
 		if !ok {
 			return wrong()
 		}
-		for name, value := range members {
-			if s, text := value.(string); v.Type().Elem().Kind() == reflect.String && !text {
-				return wrong()
-			} else if v.Type().Elem().Kind() == reflect.String {
-				value = s
-			}
-			if v.IsNil() {
-				v.Set(reflect.MakeMap(v.Type()))
-			}
-			v.SetMapIndex(reflect.ValueOf(name), reflect.ValueOf(&value).Elem().Elem())
-		}
+		return fillMap(v, members, path)
 	case reflect.Slice:
 		if text, ok := tree.(string); ok && v.Type().Elem().Kind() == reflect.Uint8 {
 			raw, err := base64.StdEncoding.DecodeString(text)
@@ -229,6 +221,21 @@ func fill(v reflect.Value, tree any, path string) *refusal {
 		if err != nil || json.Unmarshal(raw, v.Addr().Interface()) != nil {
 			return wrong()
 		}
+		if e, ok := v.Interface().(enum); ok && !e.known() {
+			return invalid("Invalid value at '%s' (TYPE_ENUM), %q", strings.TrimPrefix(path, "."), v.String())
+		}
+	}
+	return nil
+}
+
+func fillMap(v reflect.Value, members map[string]any, path string) *refusal {
+	v.Set(reflect.MakeMapWithSize(v.Type(), len(members)))
+	for i, name := range slices.Sorted(maps.Keys(members)) {
+		value := reflect.New(v.Type().Elem()).Elem()
+		if err := fill(value, members[name], fmt.Sprintf("%s[%d].value", path, i)); err != nil {
+			return err
+		}
+		v.SetMapIndex(reflect.ValueOf(name), value)
 	}
 	return nil
 }

@@ -7,15 +7,15 @@ import (
 
 func TestDecode_takesWhatGoogleTakes(t *testing.T) {
 	for name, text := range map[string]string{
-		"camelCase":          `{"realtimeInput":{"audioStreamEnd":true}}`,
-		"snake_case":         `{"realtime_input":{"audio_stream_end":true}}`,
-		"int64 as a string":  `{"setup":{"model":"models/x","contextWindowCompression":{"triggerTokens":"25000","slidingWindow":{"targetTokens":8000}}}}`,
-		"null as absent":     `{"setup":{"model":"models/x","tools":null}}`,
-		"one for a list":     `{"setup":{"model":"models/x","tools":{"googleSearch":{}}}}`,
-		"labels":             `{"setup":{"model":"models/x","labels":{"a_b":"c"}}}`,
-		"schema of any form": `{"setup":{"model":"models/x","tools":[{"functionDeclarations":[{"name":"f","parameters":{"type":"OBJECT","whatever":1}}]}]}}`,
-		"arguments":          `{"toolResponse":{"functionResponses":[{"id":"1","name":"f","response":{"any_thing":{"at":["all"]}}}]}}`,
-		"pretty audio":       "{\n \"realtimeInput\": {\"audio\": {\"data\": \"AAAA\", \"mimeType\": \"audio/pcm\"}}}",
+		"camelCase":         `{"realtimeInput":{"audioStreamEnd":true}}`,
+		"snake_case":        `{"realtime_input":{"audio_stream_end":true}}`,
+		"int64 as a string": `{"setup":{"model":"models/x","contextWindowCompression":{"triggerTokens":"25000","slidingWindow":{"targetTokens":8000}}}}`,
+		"null as absent":    `{"setup":{"model":"models/x","tools":null}}`,
+		"one for a list":    `{"setup":{"model":"models/x","tools":{"googleSearch":{}}}}`,
+		"labels":            `{"setup":{"model":"models/x","labels":{"a_b":"c"}}}`,
+		"a schema":          `{"setup":{"model":"models/x","tools":[{"functionDeclarations":[{"name":"f","parameters":{"type":"OBJECT","title":"x"}}]}]}}`,
+		"arguments":         `{"toolResponse":{"functionResponses":[{"id":"1","name":"f","response":{"any_thing":{"at":["all"]}}}]}}`,
+		"pretty audio":      "{\n \"realtimeInput\": {\"audio\": {\"data\": \"AAAA\", \"mimeType\": \"audio/pcm\"}}}",
 	} {
 		if _, refused := decode([]byte(text)); refused != nil {
 			t.Errorf("%s: %v", name, refused)

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,10 +14,18 @@ type ears struct {
 	detector *detector
 
 	before    []byte // the last moments of audio before speech was noticed
-	utterance []byte // speech so far, at most max_utterance of it
+	utterance []byte // speech so far, at most max_utterance of it; only ever appended to
+	from      int64  // the sample with which it begins
 	spoken    time.Duration
 	pending   time.Duration // since the last loud moment
+	offerAt   int64         // the sample after which a fault wants a handle; 0: none
 	earlier   []string      // text that waits for its turn to complete
+	chain     int64         // the number of the question that it will be
+}
+
+// inSpeech reports whether the person is in the middle of an utterance.
+func (e *ears) inSpeech() bool {
+	return e.manual && e.activity || !e.manual && e.detector != nil && e.detector.speaking
 }
 
 // beforeSpeech is how much audio in front of noticed speech belongs to it.
@@ -28,20 +37,29 @@ func (c *conn) handle(m *clientMessage, now time.Time) *refusal {
 	case m.RealtimeInput != nil:
 		return c.realtime(m.RealtimeInput, now)
 	case m.ClientContent != nil:
-		c.content(m.ClientContent)
+		c.content(m.ClientContent, now)
 	case m.ToolResponse != nil:
-		return c.toolAnswers(m.ToolResponse.FunctionResponses)
+		return c.toolAnswers(m.ToolResponse.FunctionResponses, now)
 	case m.ContextUpdate != nil:
-		if m.ContextUpdate.Tools != nil {
-			c.functions = functions(m.ContextUpdate.Tools.Tools)
-		}
-		if i := m.ContextUpdate.SystemInstruction; i != nil {
-			c.history.usage.promptText += wordTokens(i.text())
-		}
+		c.update(m.ContextUpdate)
 	default:
 		return invalid(reasonArgument)
 	}
 	return nil
+}
+
+// update changes the instruction and the tools in mid-session; what is left out stays. Called with mu held.
+func (c *conn) update(u *contextUpdate) {
+	e := Event{Kind: EventUpdate}
+	if u.Tools != nil {
+		c.functions = functions(u.Tools.Tools)
+		e.Functions = names(c.functions)
+	}
+	if i := u.SystemInstruction; i != nil {
+		e.Text = i.text()
+		c.history.usage.promptText += wordTokens(e.Text)
+	}
+	c.note(e)
 }
 
 func (c *conn) realtime(in *realtimeInput, now time.Time) *refusal {
@@ -64,9 +82,10 @@ func (c *conn) realtime(in *realtimeInput, now time.Time) *refusal {
 		}
 		c.pictures++
 		c.history.usage.promptImage += 258
+		c.note(Event{Kind: EventImage, Bytes: len(in.Video.Data)})
 	}
 	if in.Text != nil {
-		c.typed(*in.Text)
+		c.typed(*in.Text, now)
 	}
 	if in.ActivityStart != nil || in.ActivityEnd != nil {
 		if !c.manual {
@@ -74,7 +93,7 @@ func (c *conn) realtime(in *realtimeInput, now time.Time) *refusal {
 		}
 		if in.ActivityStart != nil && !c.activity {
 			c.activity = true
-			c.begun()
+			c.begun(now)
 		}
 		if in.ActivityEnd != nil && c.activity {
 			c.activity = false
@@ -82,12 +101,12 @@ func (c *conn) realtime(in *realtimeInput, now time.Time) *refusal {
 				c.send(object{"serverContent": object{"turnComplete": true}, "usageMetadata": object{}})
 				return invalid("Precondition check failed.")
 			}
-			c.ended()
+			c.ended(now)
 		}
 	}
 	if in.AudioStreamEnd && !c.manual && c.detector != nil && c.detector.speaking {
 		c.detector.reset()
-		c.ended()
+		c.ended(now)
 	}
 	return nil
 }
@@ -98,7 +117,7 @@ func (c *conn) hear(pcm []byte, rate int, now time.Time) {
 		c.server.heard(pcm, now)
 	}
 	if c.cfg.Echo {
-		c.out = append(c.out, audioMessage(pcm))
+		c.push(audioMessage(pcm))
 		c.signal()
 		return
 	}
@@ -112,6 +131,9 @@ func (c *conn) hear(pcm []byte, rate int, now time.Time) {
 		c.before, c.utterance = nil, nil
 	}
 	pcm = pcm[:len(pcm)&^1]
+	if c.server.observer != nil {
+		c.note(Event{Kind: EventAudio, PCM: pcm, Rate: rate, Sample: c.samples})
+	}
 	c.samples += int64(len(pcm) / 2)
 	d := time.Duration(len(pcm)/2) * time.Second / time.Duration(rate)
 	c.server.audioIn.Add(int64(d))
@@ -124,7 +146,8 @@ func (c *conn) hear(pcm []byte, rate int, now time.Time) {
 	}
 	began, ended, lastLoud := c.detector.hear(pcm)
 	if began {
-		c.begun()
+		c.begun(now)
+		c.from -= int64(len(c.before)+len(pcm)) / 2
 		c.utterance = append(c.utterance, c.before...)
 		c.before = c.before[:0]
 	}
@@ -144,46 +167,77 @@ func (c *conn) hear(pcm []byte, rate int, now time.Time) {
 		}
 	}
 	if ended {
-		c.ended()
+		c.ended(now)
 	}
+	if c.offerAt != 0 && c.samples >= c.offerAt {
+		c.offerInSpeech(now)
+	}
+}
+
+// maxSpeech is how many bytes of speech at a rate are kept.
+func (c *conn) maxSpeech(rate int) int {
+	return int(c.cfg.MaxUtterance*time.Duration(rate)/time.Second) * 2
 }
 
 // keep adds to the utterance as far as there is room.
 func (c *conn) keep(pcm []byte) {
-	room := int(c.cfg.MaxUtterance*time.Duration(c.rate)/time.Second)*2 - len(c.utterance)
+	room := c.maxSpeech(c.rate) - len(c.utterance)
 	c.utterance = append(c.utterance, pcm[:max(0, min(len(pcm), room))]...)
 }
 
-// begun: the person starts to speak.
-func (c *conn) begun() {
+// uninterruptible reports whether what the person does leaves an answer as it is.
+func (c *conn) uninterruptible() bool {
+	return c.setup.RealtimeInputConfig.ActivityHandling == "NO_INTERRUPTION"
+}
+
+// begun: the person starts to speak, with the sample that comes next.
+func (c *conn) begun(now time.Time) {
 	c.activitySignal("ACTIVITY_START", "VAD_SIGNAL_TYPE_SOS")
-	c.utterance, c.spoken, c.pending = c.utterance[:0], 0, 0
-	if c.setup.RealtimeInputConfig.ActivityHandling == "NO_INTERRUPTION" {
-		return
+	c.utterance, c.spoken, c.pending, c.from = nil, 0, 0, c.samples
+	if f := c.mannerIn(c.answers+1, FaultHandleInSpeech, now); f != nil {
+		d := f.Length
+		if d == 0 {
+			d = time.Duration(c.ids.Int64N(int64(time.Second)))
+		}
+		c.offerAt = c.samples + max(1, int64(d*time.Duration(c.rate)/time.Second))
 	}
-	if c.turn != nil && c.turn.thinking { // went on speaking: what was said before belongs to it
-		c.utterance, c.spoken = append(c.utterance, c.turn.pcm...), c.turn.heard
+	if !c.uninterruptible() {
+		c.interrupt()
 	}
-	c.interrupt()
+}
+
+// offerInSpeech issues a handle in the middle of an utterance, as soon as that is possible.
+func (c *conn) offerInSpeech(now time.Time) {
+	switch {
+	case !c.inSpeech():
+		c.offerAt = 0
+	case c.resumable():
+		c.offerAt = 0
+		c.note(Event{Kind: EventFault, Text: FaultHandleInSpeech})
+		c.offerHandle(now)
+		c.signal()
+	}
 }
 
 // ended: the person has stopped speaking.
-func (c *conn) ended() {
+func (c *conn) ended(now time.Time) {
 	c.activitySignal("ACTIVITY_END", "VAD_SIGNAL_TYPE_EOS")
-	pcm := append([]byte(nil), c.utterance...)
+	pcm := slices.Clip(c.utterance)
 	if c.cfg.MaxUtterance > c.spoken { // without the silence that ended it, but for a breath
 		keep := int((c.spoken+beforeSpeech)*time.Duration(c.rate)/time.Second) * 2
 		pcm = pcm[:min(len(pcm), keep+len(c.before))]
 	}
-	c.request(&turn{pcm: pcm, rate: c.rate, heard: c.spoken})
-	c.utterance, c.spoken, c.pending = nil, 0, 0
+	q := &question{numbers: c.number(), pcm: pcm, rate: c.rate, heard: c.spoken}
+	c.note(Event{Kind: EventSpeech, Question: c.asked, Sample: c.from, End: c.samples})
+	c.utterance, c.spoken, c.pending, c.offerAt = nil, 0, 0, 0
+	c.ask(q, now)
 }
 
 func (c *conn) activitySignal(activity, vad string) {
-	if c.cfg.VoiceActivity || c.who.backend == backendVertex && c.setup.ExplicitVADSignal {
+	if c.cfg.VoiceActivity || c.who.backend == backendVertex && c.setup.explicitVAD() {
 		offset := time.Duration(c.samples) * time.Second / time.Duration(max(c.rate, 1))
 		m := object{"voiceActivity": object{"type": activity, "audioOffset": seconds(offset.Round(time.Millisecond))}, "serverContent": object{}}
-		if c.setup.ExplicitVADSignal {
+		if c.setup.explicitVAD() {
 			m["voiceActivityDetectionSignal"] = object{"vadSignalType": vad}
 		}
 		c.send(m)
@@ -192,32 +246,47 @@ func (c *conn) activitySignal(activity, vad string) {
 }
 
 // typed takes a text in the realtime stream: it counts as activity, and as a whole turn.
-func (c *conn) typed(text string) {
-	c.interrupt()
-	c.request(&turn{text: text, echo: true})
+func (c *conn) typed(text string, now time.Time) {
+	if !c.uninterruptible() {
+		c.interrupt()
+	}
+	q := &question{numbers: c.number(), text: text, echo: true}
+	c.note(Event{Kind: EventText, Text: text, Question: c.asked})
+	c.ask(q, now)
 }
 
 // content takes turns of the conversation as the client tells them.
-func (c *conn) content(m *clientContent) {
+func (c *conn) content(m *clientContent, now time.Time) {
+	if c.seeding { // history: it gets no answer
+		for _, t := range m.Turns {
+			c.note(Event{Kind: EventSeed, Text: t.text(), Role: t.Role})
+			c.history.usage.promptText += wordTokens(t.text())
+		}
+		if c.seeding = !m.TurnComplete; !c.seeding {
+			c.offerHandle(now)
+		}
+		return
+	}
+	c.interrupt() // whatever activityHandling says
+	if c.chain == 0 {
+		c.asked++
+		c.chain = c.asked
+	}
 	var last string
 	for _, t := range m.Turns {
 		text := t.text()
+		c.note(Event{Kind: EventText, Text: text, Role: t.Role, Question: c.chain})
 		c.history.usage.promptText += wordTokens(text)
 		if t.Role != "model" {
 			last = text
 		}
 	}
-	if c.seeding { // history: it gets no answer
-		c.seeding = !m.TurnComplete
-		return
-	}
-	c.interrupt()
-	if last != "" {
+	if last != "" && len(c.earlier) < maxQuestionParts {
 		c.earlier = append(c.earlier, last)
 	}
 	if m.TurnComplete {
-		text := strings.Join(c.earlier, " ")
-		c.earlier = nil
-		c.request(&turn{text: text})
+		q := &question{numbers: []int64{c.chain}, text: strings.Join(c.earlier, " ")}
+		c.earlier, c.chain = nil, 0
+		c.ask(q, now)
 	}
 }

@@ -147,11 +147,11 @@ func TestRefusals_codesAndReasonsAreTheServices(t *testing.T) {
 		{name: "an internal error", first: onModel(model, description+`[[simulate: internal_error]]"}]}`), before: "setupComplete", code: 1011, reason: "Internal error encountered."},
 		{name: "a close of one's own", first: onModel(model, description+`[[simulate: close code=1011 reason=\"The service is currently unavailable.\"]]"}]}`), before: "setupComplete", code: 1011, reason: "The service is currently unavailable."},
 		{name: "a setup that is refused on purpose", say: []string{onModel(model, description+`[[simulate: refuse_setup]]"}]}`)}, code: 1007, reason: argument},
-		{name: "a fault that is not known", say: []string{onModel(model, description+`[[simulate: earthquake]]"}]}`)}, code: 1007, reason: "simulate: kind must be one of quota, go_away, drop, close, internal_error, refuse_setup, silent_setup, not_json, silent_turn, slow_pongs"[:123]},
+		{name: "a fault that is not known", say: []string{onModel(model, description+`[[simulate: earthquake]]"}]}`)}, code: 1007, reason: "simulate: kind must be one of quota, go_away, drop, close, internal_error, not_json, stall_reading, stall, refuse_setup, silent_setup"[:123]},
 		{name: "a line that breaks", first: onModel(model, description+`[[simulate: drop]]"}]}`), before: "setupComplete", code: 1006},
 		{name: "something that is not JSON, and a break", first: onModel(model, description+`[[simulate: not_json]][[simulate: drop after=1ms]]"}]}`), before: "setupComplete not JSON", code: 1006},
-		{name: "starved", change: func(c *Config) { c.ClockScale = 100_000 }, first: onModel(model, ""), before: "setupComplete", code: 1008, reason: "The operation was aborted."},
-		{name: "goAway ignored", change: func(c *Config) { c.ClockScale, c.StarveAfter = 100_000, 24*time.Hour }, first: onModel(model, ""), before: "setupComplete goAway", code: 1008, reason: goAway},
+		{name: "starved", change: func(c *Config) { c.ClockScale = 100 }, first: onModel(model, ""), before: "setupComplete", code: 1008, reason: "The operation was aborted."},
+		{name: "goAway ignored", change: func(c *Config) { c.ClockScale, c.StarveAfter, c.SessionLimit = 100_000, 24*time.Hour, 24*time.Hour }, first: onModel(model, ""), before: "setupComplete goAway", code: 1008, reason: goAway},
 		{name: "goAway on purpose", change: func(c *Config) { c.GoAwayLeft = time.Second; c.ClockScale = 100 }, first: onModel(model, description+`[[simulate: go_away]]"}]}`), before: "setupComplete goAway", code: 1008, reason: goAway},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -21,8 +21,9 @@ type Server struct {
 	log  *slog.Logger
 	http *fasthttp.Server
 
-	heard   func(pcm []byte, at time.Time)
-	audioIn atomic.Int64 // nanoseconds received; apart from the other counts, because it changes with every frame
+	heard    func(pcm []byte, at time.Time)
+	observer Observer     // nil where nobody wants to know
+	audioIn  atomic.Int64 // nanoseconds received; apart from the other counts, because it changes with every frame
 
 	listener net.Listener
 	serving  sync.WaitGroup // the HTTP server
@@ -155,7 +156,7 @@ var upgrader = websocket.FastHTTPUpgrader{
 
 // serve tells WebSockets on the Live API's paths from REST.
 func (s *Server) serve(ctx *fasthttp.RequestCtx) {
-	backend := liveBackend(string(ctx.Path()))
+	backend, version := livePath(string(ctx.Path()))
 	if backend == "" || !websocket.FastHTTPIsWebSocketUpgrade(ctx) {
 		s.rest(ctx)
 		return
@@ -169,7 +170,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 		}
 		faults = append(faults, f)
 	}
-	c := newConn(s, presented(ctx, backend), faults)
+	c := newConn(s, presented(ctx, backend), version, faults)
 	if !s.register(c) {
 		ctx.Error("The simulator holds as many connections as simulator.max_connections allows.", fasthttp.StatusServiceUnavailable)
 		return
@@ -218,8 +219,9 @@ func (s *Server) leave(who credentials) {
 	}
 }
 
-// liveBackend is the backend whose Live API a path belongs to, or empty. SDKs send a doubled slash in front.
-func liveBackend(path string) string {
+// livePath is the backend whose Live API a path belongs to, or empty, and the version of it. SDKs send a doubled
+// slash in front.
+func livePath(path string) (backend, version string) {
 	path = "/" + strings.TrimLeft(path, "/")
 	for backend, shape := range map[string][2]string{
 		backendGemini: {"/ws/google.ai.generativelanguage.", ".GenerativeService.BidiGenerateContent"},
@@ -231,10 +233,10 @@ func liveBackend(path string) string {
 		}
 		version, ok = strings.CutSuffix(strings.TrimSuffix(version, "Constrained"), shape[1])
 		if ok && strings.HasPrefix(version, "v1") && !strings.ContainsAny(version, "./") {
-			return backend
+			return backend, version
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // presented finds the credentials of a request, in every form that the service takes.

@@ -30,7 +30,7 @@ type setup struct {
 	HistoryConfig struct {
 		InitialHistoryInClientContent bool `json:"initialHistoryInClientContent"`
 	} `json:"historyConfig"`
-	ExplicitVADSignal bool              `json:"explicitVadSignal"`
+	ExplicitVADSignal *bool             `json:"explicitVadSignal"`
 	SafetySettings    []any             `json:"safetySettings"`
 	AvatarConfig      any               `json:"avatarConfig"`
 	Labels            map[string]string `json:"labels"`
@@ -38,20 +38,20 @@ type setup struct {
 }
 
 type generationConfig struct {
-	ResponseModalities    []string      `json:"responseModalities"`
-	Temperature           *float64      `json:"temperature"`
-	TopP                  *float64      `json:"topP"`
-	TopK                  *float64      `json:"topK"`
-	MaxOutputTokens       *int64        `json:"maxOutputTokens"`
-	Seed                  *int64        `json:"seed"`
-	MediaResolution       string        `json:"mediaResolution"`
-	SpeechConfig          *speechConfig `json:"speechConfig"`
-	ThinkingConfig        any           `json:"thinkingConfig"`
-	EnableAffectiveDialog *bool         `json:"enableAffectiveDialog"`
-	TranslationConfig     any           `json:"translationConfig"`
-	CandidateCount        *int64        `json:"candidateCount"`
-	PresencePenalty       *float64      `json:"presencePenalty"`
-	FrequencyPenalty      *float64      `json:"frequencyPenalty"`
+	ResponseModalities    []string        `json:"responseModalities"`
+	Temperature           *float64        `json:"temperature"`
+	TopP                  *float64        `json:"topP"`
+	TopK                  *float64        `json:"topK"`
+	MaxOutputTokens       *int64          `json:"maxOutputTokens"`
+	Seed                  *int64          `json:"seed"`
+	MediaResolution       mediaResolution `json:"mediaResolution"`
+	SpeechConfig          *speechConfig   `json:"speechConfig"`
+	ThinkingConfig        any             `json:"thinkingConfig"`
+	EnableAffectiveDialog *bool           `json:"enableAffectiveDialog"`
+	TranslationConfig     any             `json:"translationConfig"`
+	CandidateCount        *int64          `json:"candidateCount"`
+	PresencePenalty       *float64        `json:"presencePenalty"`
+	FrequencyPenalty      *float64        `json:"frequencyPenalty"`
 }
 
 type speechConfig struct {
@@ -72,32 +72,35 @@ type tool struct {
 }
 
 type declaration struct {
-	Name                 string `json:"name"`
-	Description          string `json:"description"`
-	Parameters           any    `json:"parameters"`
-	ParametersJSONSchema any    `json:"parametersJsonSchema"`
-	Response             any    `json:"response"`
-	ResponseJSONSchema   any    `json:"responseJsonSchema"`
-	Behavior             string `json:"behavior"`
+	Name                 string   `json:"name"`
+	Description          string   `json:"description"`
+	Parameters           *schema  `json:"parameters"`
+	ParametersJSONSchema any      `json:"parametersJsonSchema"`
+	Response             *schema  `json:"response"`
+	ResponseJSONSchema   any      `json:"responseJsonSchema"`
+	Behavior             behavior `json:"behavior"`
 }
 
 type realtimeInputConfig struct {
 	AutomaticActivityDetection struct {
-		Disabled                 bool   `json:"disabled"`
-		StartOfSpeechSensitivity string `json:"startOfSpeechSensitivity"`
-		EndOfSpeechSensitivity   string `json:"endOfSpeechSensitivity"`
-		PrefixPaddingMs          *int64 `json:"prefixPaddingMs"`
-		SilenceDurationMs        *int64 `json:"silenceDurationMs"`
+		Disabled                 bool             `json:"disabled"`
+		StartOfSpeechSensitivity startSensitivity `json:"startOfSpeechSensitivity"`
+		EndOfSpeechSensitivity   endSensitivity   `json:"endOfSpeechSensitivity"`
+		PrefixPaddingMs          *int64           `json:"prefixPaddingMs"`
+		SilenceDurationMs        *int64           `json:"silenceDurationMs"`
 	} `json:"automaticActivityDetection"`
-	ActivityHandling                  string `json:"activityHandling"`
-	TurnCoverage                      string `json:"turnCoverage"`
-	InterimTranscriptTimestampEnabled bool   `json:"interimTranscriptTimestampEnabled"`
+	ActivityHandling                  activityHandling `json:"activityHandling"`
+	TurnCoverage                      turnCoverage     `json:"turnCoverage"`
+	InterimTranscriptTimestampEnabled bool             `json:"interimTranscriptTimestampEnabled"`
 }
 
 type sessionResumption struct {
 	Handle      string `json:"handle"`
-	Transparent bool   `json:"transparent"`
+	Transparent *bool  `json:"transparent"`
 }
+
+// transparent reports whether the client is told the index that a handle includes.
+func (r *sessionResumption) transparent() bool { return r.Transparent != nil && *r.Transparent }
 
 type compression struct {
 	TriggerTokens *int64 `json:"triggerTokens"`
@@ -107,14 +110,14 @@ type compression struct {
 }
 
 type transcriptionConfig struct {
-	LanguageCodes     []string `json:"languageCodes"`
-	CustomVocabulary  []string `json:"customVocabulary"`
-	Diarization       bool     `json:"diarization"`
-	WordTimestamp     bool     `json:"wordTimestamp"`
-	Mode              string   `json:"mode"`
-	LanguageAuto      any      `json:"languageAuto"`
-	LanguageHints     any      `json:"languageHints"`
-	AdaptationPhrases []string `json:"adaptationPhrases"`
+	LanguageCodes     []string          `json:"languageCodes"`
+	CustomVocabulary  []string          `json:"customVocabulary"`
+	Diarization       bool              `json:"diarization"`
+	WordTimestamp     bool              `json:"wordTimestamp"`
+	Mode              transcriptionMode `json:"mode"`
+	LanguageAuto      any               `json:"languageAuto"`
+	LanguageHints     any               `json:"languageHints"`
+	AdaptationPhrases []string          `json:"adaptationPhrases"`
 }
 
 // voices are those of native audio models. They are case-sensitive.
@@ -123,13 +126,14 @@ Algieba Despina Erinome Algenib Rasalgethi Laomedeia Achernar Alnilam Schedar Ga
 Vindemiatrix Sadachbia Sadaltager Sulafat`)
 
 const (
-	reasonBadKey   = "API key not valid. Please pass a valid API key."
-	reasonNoKey    = "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other form of API consumer identity to call this API."
-	reasonArgument = "Request contains an invalid argument."
-	reasonQuota    = "You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits."
-	reasonInternal = "Internal error encountered."
-	reasonAborted  = "The operation was aborted."
-	reasonGoAway   = "Connection aborted because the client failed to close the connection after receiving a GoAway signal once the session duration limit was reached."
+	reasonBadKey    = "API key not valid. Please pass a valid API key."
+	reasonNoKey     = "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other form of API consumer identity to call this API."
+	reasonArgument  = "Request contains an invalid argument."
+	reasonQuota     = "You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits."
+	reasonNoSession = "BidiGenerateContent session not found"
+	reasonInternal  = "Internal error encountered."
+	reasonAborted   = "The operation was aborted."
+	reasonGoAway    = "Connection aborted because the client failed to close the connection after receiving a GoAway signal once the session duration limit was reached."
 )
 
 // credentials are what a client came with; key is empty when there were none.
@@ -167,13 +171,13 @@ func (c Config) known(id string) bool {
 }
 
 // check refuses what the service refuses in a setup.
-func (s *setup) check(c Config, backend string) *refusal {
+func (s *setup) check(c Config, backend, version string) *refusal {
 	id, ok := s.modelID(backend)
 	if !ok || !c.known(id) {
 		if backend == backendVertex {
 			return &refusal{1008, "Publisher Model `" + s.Model + "` was not found or your project does not have access to it. Please ensure you are using a valid model version."}
 		}
-		return &refusal{1008, s.Model + " is not found for API version v1beta, or is not supported for bidiGenerateContent. Call ModelService.ListModels to see the list of available models and their supported methods."}
+		return &refusal{1008, s.Model + " is not found for API version " + version + ", or is not supported for bidiGenerateContent. Call ModelService.ListModels to see the list of available models and their supported methods."}
 	}
 	if r := s.checkBackend(backend); r != nil {
 		return r
@@ -225,10 +229,10 @@ func (s *setup) checkBackend(backend string) *refusal {
 		}
 		return nil
 	}
-	if s.SessionResumption != nil && s.SessionResumption.Transparent {
+	if s.SessionResumption != nil && s.SessionResumption.Transparent != nil {
 		return unknown("transparent", "setup.session_resumption")
 	}
-	if s.ExplicitVADSignal {
+	if s.ExplicitVADSignal != nil {
 		return unknown("explicitVadSignal", "setup")
 	}
 	return nil
@@ -261,7 +265,7 @@ func (s *setup) detection(c Config, backend string) detection {
 	if a.SilenceDurationMs != nil {
 		d.silence = time.Duration(max(10, *a.SilenceDurationMs)) * time.Millisecond
 	}
-	if low := "START_SENSITIVITY_LOW"; a.StartOfSpeechSensitivity == low || a.StartOfSpeechSensitivity == "" && backend == backendVertex {
+	if low := startSensitivity("START_SENSITIVITY_LOW"); a.StartOfSpeechSensitivity == low || a.StartOfSpeechSensitivity == "" && backend == backendVertex {
 		d.threshold = thresholdLow
 	}
 	if a.EndOfSpeechSensitivity == "END_SENSITIVITY_LOW" && a.SilenceDurationMs == nil {
@@ -269,6 +273,14 @@ func (s *setup) detection(c Config, backend string) detection {
 	}
 	return d
 }
+
+// compresses reports whether the context is to be compressed, which lifts the limit of a session.
+func (s *setup) compresses() bool {
+	return s.ContextWindowCompression != nil && s.ContextWindowCompression.SlidingWindow != nil
+}
+
+// explicitVAD reports whether the VAD's decisions are to be told.
+func (s *setup) explicitVAD() bool { return s.ExplicitVADSignal != nil && *s.ExplicitVADSignal }
 
 // functions lists what the model may call.
 func functions(tools []tool) (all []declaration) {

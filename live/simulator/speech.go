@@ -40,9 +40,8 @@ func appendTone(pcm []byte, hz float64, d time.Duration, volume float64) []byte 
 // maxToneText bounds how much of a text is played as tones.
 const maxToneText = 240
 
-// textTones plays a text letter by letter: vowels long, consonants short, spaces silent.
-func textTones(text string) []byte {
-	pcm := chime()
+// appendTextTones plays a text letter by letter: vowels long, consonants short, spaces silent.
+func appendTextTones(pcm []byte, text string) []byte {
 	n := 0
 	for _, r := range text {
 		if n++; n > maxToneText {
@@ -60,21 +59,21 @@ func textTones(text string) []byte {
 	return pcm
 }
 
-// resample turns PCM of any rate into PCM of the answers' rate, by straight lines between samples: the voice stays
-// clear, and nobody judges a simulator by its highs.
-func resample(pcm []byte, rate int) []byte {
+// resample turns PCM of one rate into PCM of another, by straight lines between samples: the voice stays clear, and
+// nobody judges a simulator by its highs.
+func resample(pcm []byte, from, to int) []byte {
 	in := len(pcm) / 2
 	if in == 0 {
 		return nil
 	}
-	out := in * outputRate / rate
+	out := in * to / from
 	at := func(i int) float64 {
 		i = min(i, in-1)
 		return float64(int16(binary.LittleEndian.Uint16(pcm[2*i:])))
 	}
 	played := make([]byte, 0, 2*out)
 	for i := range out {
-		x := float64(i) * float64(rate) / outputRate
+		x := float64(i) * float64(from) / float64(to)
 		k := int(x)
 		v := at(k) + (at(k+1)-at(k))*(x-float64(k))
 		played = binary.LittleEndian.AppendUint16(played, uint16(int16(v)))

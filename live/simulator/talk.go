@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -8,70 +9,75 @@ import (
 
 // talk is what a connection says. Guarded by conn.mu.
 type talk struct {
-	history history
 	turn    *turn // the answer in progress, until its turnComplete
-	next    *turn // one that waits for it, where speech does not interrupt
 	answers int   // begun on this connection
 	calls   map[string]*call
 }
 
 // turn is one answer, from what asked for it to its turnComplete.
 type turn struct {
-	pcm   []byte        // the person's speech, at rate Hz
-	rate  int           //
-	heard time.Duration // of speech in it
-	text  string        // or what was typed, or what a tool answered
-	echo  bool          // a typed text is transcribed as if it had been said
-	tool  string        // the tool whose answer this is about
-
+	*question
 	thinking bool
-	audio    []byte   // what is left to be sent
-	total    int      // bytes of audio
-	words    []string // what is left of the transcript
-	all      int      // words in it
-	began    time.Time
+	silent   bool      // and for ever
+	audio    []byte    // what is left to be sent
+	total    int       // bytes of audio
+	sent     int       // bytes of audio or text
+	words    []string  // what is left of the transcript
+	all      int       // words in it
+	began    time.Time // to speak; zero: it has not
+	over     bool      // generationComplete was sent
 }
 
-// request makes the model answer. Called with mu held.
-func (c *conn) request(t *turn) {
-	if c.turn != nil {
-		if c.next != nil && c.next.pcm == nil && t.pcm == nil { // texts that wait are one question
-			t.text = c.next.text + " " + t.text
-		}
-		c.next = t // of what cannot be joined, the newest
+// ask puts a question to the model. Called with mu held.
+func (c *conn) ask(q *question, now time.Time) {
+	c.transcribe(q)
+	c.waiting = c.waiting.joined(q, c.maxSpeech(q.rate))
+	c.proceed(now)
+}
+
+// number counts a question. Called with mu held.
+func (c *conn) number() []int64 {
+	c.asked++
+	return []int64{c.asked}
+}
+
+// proceed begins to answer what waits, if nothing is being answered. Called with mu held.
+func (c *conn) proceed(now time.Time) {
+	if c.turn != nil || c.waiting == nil || c.mute {
 		return
 	}
-	c.turn = t
-	t.thinking = true
-	c.server.count(func(s *Stats) { s.Turns++ })
+	t := &turn{question: c.waiting, thinking: true}
+	c.turn, c.waiting = t, nil
+	c.cancel("handle")
 	c.history.n++
 	c.answers++
-	c.transcribe(t)
 	if c.setup.SessionResumption != nil {
 		c.send(object{"sessionResumptionUpdate": object{}}) // not resumable while generating
 	}
-	if c.fault(FaultSilentTurn) == nil {
+	if f := cmp.Or(c.manner(FaultSilentTurn, now), c.manner(FaultPoisonedResume, now)); f != nil {
+		t.silent = true
+		c.note(Event{Kind: EventFault, Text: f.Kind})
+	} else {
 		delay := c.cfg.ThinkingDelay
 		if c.cfg.ThinkingExtra > 0 {
 			delay += time.Duration(c.rng.Int64N(int64(c.cfg.ThinkingExtra)))
 		}
 		c.after(delay, "answer", c.answer)
 	}
+	c.strikeTurn(atBefore, now)
 	c.signal()
 }
 
 // transcribe says honestly what was heard, and counts it.
-func (c *conn) transcribe(t *turn) {
+func (c *conn) transcribe(q *question) {
 	var pieces []string
 	switch {
-	case t.tool != "":
-		return
-	case t.pcm != nil:
-		pieces = []string{"simulated:", " heard ", fmt.Sprintf("%.1f s", t.heard.Seconds()), " of speech"}
-		c.history.usage.promptAudio += audioTokens(t.heard)
-	case t.echo:
-		pieces = []string{t.text}
-		c.history.usage.promptText += wordTokens(t.text)
+	case q.pcm != nil:
+		pieces = []string{"simulated:", " heard ", fmt.Sprintf("%.1f s", q.heard.Seconds()), " of speech"}
+		c.history.usage.promptAudio += audioTokens(q.heard)
+	case q.echo:
+		pieces = []string{q.text}
+		c.history.usage.promptText += wordTokens(q.text)
 	}
 	if c.setup.InputAudioTranscription == nil {
 		return
@@ -88,47 +94,30 @@ func (c *conn) answer(now time.Time) {
 	if c.callTool(t, now) {
 		return
 	}
+	c.server.count(func(s *Stats) { s.Turns++ })
 	t.began = now
-	words := c.wording(t)
+	length := t.length()
+	if f := c.manner(FaultLongAnswer, now); f != nil {
+		length = f.Length
+	}
+	words := t.wording(c.history.n, c.pictures, length)
 	t.words = strings.SplitAfter(words, " ")
 	t.all = len(t.words)
+	c.note(Event{Kind: EventAnswer, Answer: int64(c.history.n), Questions: t.numbers})
 	if c.setup.text() {
 		c.after(0, "piece", c.textPiece)
 		return
 	}
-	if t.pcm != nil {
-		t.audio = append(chime(), resample(t.pcm, t.rate)...)
-	} else {
-		t.audio = textTones(words)
-	}
-	t.pcm = nil
+	t.audio = t.speech(words, length)
 	t.total = len(t.audio)
 	c.after(0, "piece", c.piece)
-}
-
-// wording is what the answer says, and says that it is simulated.
-func (c *conn) wording(t *turn) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "Simulated answer %d: ", c.history.n)
-	switch {
-	case t.tool != "":
-		fmt.Fprintf(&b, "the tool %s answered %.200s.", t.tool, t.text)
-	case t.pcm != nil:
-		fmt.Fprintf(&b, "your own %.1f s of speech, played back.", t.heard.Seconds())
-	default:
-		fmt.Fprintf(&b, "you wrote %d words: %.200q.", len(strings.Fields(t.text)), t.text)
-	}
-	if c.pictures > 0 {
-		fmt.Fprintf(&b, " I was shown %d pictures.", c.pictures)
-	}
-	return b.String()
 }
 
 // piece sends some of the answer's audio and comes back for more. Called with mu held.
 func (c *conn) piece(now time.Time) {
 	t := c.turn
 	first := len(t.audio) == t.total
-	n := c.pieceLength()
+	n := c.pieceLength(now)
 	pcm := t.audio[:min(n, len(t.audio))]
 	t.audio = t.audio[len(pcm):]
 	d := lasting(len(pcm))
@@ -136,6 +125,8 @@ func (c *conn) piece(now time.Time) {
 	// Rounded up once for the whole answer, not for each piece of it.
 	sent := t.total - len(t.audio)
 	c.history.usage.responseAudio += audioTokens(lasting(sent)) - audioTokens(lasting(sent-len(pcm)))
+	t.sent = sent
+	c.note(Event{Kind: EventAnswerAudio, Answer: int64(c.history.n), PCM: pcm, Rate: outputRate, Bytes: sent})
 
 	content := object{}
 	if c.setup.OutputAudioTranscription != nil {
@@ -145,26 +136,29 @@ func (c *conn) piece(now time.Time) {
 	}
 	switch {
 	case len(content) == 0:
-		c.out = append(c.out, audioMessage(pcm))
+		c.push(audioMessage(pcm))
 	case c.cfg.CombineFields && c.rng.IntN(2) == 0:
 		content["modelTurn"] = audioPart(pcm)
 		c.send(object{"serverContent": content})
 	default:
-		c.out = append(c.out, audioMessage(pcm))
+		c.push(audioMessage(pcm))
 		c.send(object{"serverContent": content})
 	}
 	if first {
-		c.strikeTurn(now)
+		c.strikeTurn(atInside, now)
+	}
+	if c.mute {
+		return
 	}
 	if len(t.audio) > 0 {
-		c.after(c.pieceDelay(d), "piece", c.piece)
+		c.after(c.pieceDelay(d, now), "piece", c.piece)
 		return
 	}
 	c.generated(now, t.began.Add(lasting(t.total)).Sub(now))
 }
 
 // pieceLength is how many bytes come next.
-func (c *conn) pieceLength() int {
+func (c *conn) pieceLength(now time.Time) int {
 	d := c.cfg.PieceMin
 	// Most pieces are short, some are long, as on the wire.
 	if span := c.cfg.PieceMax - c.cfg.PieceMin; span > 0 {
@@ -172,14 +166,14 @@ func (c *conn) pieceLength() int {
 		d += time.Duration(float64(span) * x * x * x)
 	}
 	n := max(2, 2*samplesFor(d))
-	if c.cfg.OddPieces || c.fault(FaultOddPieces) != nil {
+	if c.cfg.OddPieces || c.manner(FaultOddPieces, now) != nil {
 		n += c.rng.IntN(2)
 	}
 	return n
 }
 
-func (c *conn) pieceDelay(d time.Duration) time.Duration {
-	if c.fault(FaultBurst) != nil {
+func (c *conn) pieceDelay(d time.Duration, now time.Time) time.Duration {
+	if c.manner(FaultBurst, now) != nil {
 		return 0
 	}
 	return time.Duration(float64(d) / c.cfg.Pace)
@@ -206,9 +200,14 @@ func (c *conn) textPiece(now time.Time) {
 	text := strings.Join(t.words[:n], "")
 	t.words = t.words[n:]
 	c.history.usage.responseText += wordTokens(text)
+	t.sent += len(text)
+	c.note(Event{Kind: EventAnswerText, Answer: int64(c.history.n), Text: text, Bytes: t.sent})
 	c.send(object{"serverContent": object{"modelTurn": object{"parts": []object{{"text": text}}, "role": "model"}}})
 	if first {
-		c.strikeTurn(now)
+		c.strikeTurn(atInside, now)
+	}
+	if c.mute {
+		return
 	}
 	if len(t.words) > 0 {
 		c.after(20*time.Millisecond, "piece", c.textPiece)
@@ -217,20 +216,15 @@ func (c *conn) textPiece(now time.Time) {
 	c.generated(now, 0)
 }
 
-// strikeTurn carries out the faults that wait for this answer.
-func (c *conn) strikeTurn(now time.Time) {
-	for _, f := range c.faults {
-		if f.Turn == c.answers {
-			c.strike(f, now)
-		}
-	}
-}
-
 // generated ends generation; the turn is over when what was sent has been played.
-func (c *conn) generated(_ time.Time, playing time.Duration) {
+func (c *conn) generated(now time.Time, playing time.Duration) {
 	c.send(object{"serverContent": object{"generationComplete": true}})
-	omit := c.cfg.OmitTurnComplete || c.fault(FaultOmitTurnComplete) != nil
-	c.after(max(0, playing), "complete", func(now time.Time) { c.finish(!omit, now) })
+	c.turn.over = true
+	omit := c.cfg.OmitTurnComplete || c.manner(FaultOmitTurnComplete, now) != nil
+	c.after(max(0, playing), "complete", func(now time.Time) {
+		c.noteEnd(Complete)
+		c.finish(!omit, now)
+	})
 }
 
 // finish ends the turn. Called with mu held.
@@ -245,23 +239,36 @@ func (c *conn) finish(tell bool, now time.Time) {
 	u := &c.history.usage
 	u.promptText, u.promptAudio = u.promptText+u.responseText, u.promptAudio+u.responseAudio
 	u.responseText, u.responseAudio = 0, 0
-	if len(c.calls) == 0 {
-		c.offerHandle(now)
+	c.strikeTurn(atAfter, now)
+	if c.waiting != nil && !c.inSpeech() {
+		c.proceed(now)
+		return
 	}
-	if next := c.next; next != nil {
-		c.next = nil
-		c.request(next)
+	c.offerHandle(now)
+}
+
+// noteEnd tells the observer how the answer in progress ended, if it had begun.
+func (c *conn) noteEnd(how Outcome) {
+	if t := c.turn; t != nil && !t.began.IsZero() {
+		c.note(Event{Kind: EventAnswerEnd, Answer: int64(c.history.n), Bytes: t.sent, Outcome: how, Generated: t.over})
+	}
+}
+
+// brokenOff tells the observer of an answer that the end of the connection cut. Called with mu held.
+func (c *conn) brokenOff() {
+	if !c.pendingEnd() {
+		c.noteEnd(Broken)
 	}
 }
 
 // afterInterruption is from interrupted to turnComplete, as measured.
 const afterInterruption = 140 * time.Millisecond
 
-// interrupt cuts the answer in progress short. Called with mu held.
+// interrupt cuts the answer in progress short. A question that no answer has begun to is asked again with what comes
+// next, unless it was never to be answered. Called with mu held.
 func (c *conn) interrupt() {
 	t := c.turn
-	c.next = nil
-	if t == nil || c.pendingEnd() {
+	if t == nil || c.mute || c.pendingEnd() {
 		return
 	}
 	c.cancel("answer")
@@ -269,12 +276,21 @@ func (c *conn) interrupt() {
 	c.cancel("complete")
 	if t.thinking { // nothing was said yet: nobody needs to be told
 		c.turn = nil
+		if t.silent {
+			return
+		}
+		if c.waiting != nil {
+			c.waiting = t.joined(c.waiting, c.maxSpeech(t.rate))
+		} else {
+			c.waiting = t.question
+		}
 		c.history.n--
 		c.answers--
 		return
 	}
 	c.server.count(func(s *Stats) { s.Interruptions++ })
 	c.send(object{"serverContent": object{"interrupted": true}})
+	c.noteEnd(Interrupted)
 	c.cancelCalls()
 	c.after(min(afterInterruption, c.cfg.ThinkingDelay), "end", func(now time.Time) { c.finish(true, now) })
 	c.signal()

@@ -20,7 +20,7 @@ const maxCalls = 64
 // callTool calls a declared function when the typed text names one, or when the fault tool_call says so, and
 // reports whether the answer now waits for it. Called with mu held.
 func (c *conn) callTool(t *turn, now time.Time) bool {
-	f, ok := c.wanted(t)
+	f, ok := c.wanted(t, now)
 	if !ok || len(c.calls) >= maxCalls {
 		return false
 	}
@@ -31,16 +31,17 @@ func (c *conn) callTool(t *turn, now time.Time) bool {
 	blocking := f.Behavior == "BLOCKING" || f.Behavior == "" && !strings.Contains(c.model, "3.8")
 	c.calls[id] = &call{f.Name, blocking}
 	c.send(object{"toolCall": object{"functionCalls": []object{{"id": id, "name": f.Name, "args": arguments(f, t.text)}}}})
-	c.strikeTurn(now)
+	c.note(Event{Kind: EventToolCall, ID: id, Name: f.Name})
+	c.strikeTurn(atInside, now)
 	return blocking
 }
 
 // wanted finds the function that a turn asks for.
-func (c *conn) wanted(t *turn) (declaration, bool) {
+func (c *conn) wanted(t *turn, now time.Time) (declaration, bool) {
 	if t.tool != "" || len(c.functions) == 0 {
 		return declaration{}, false
 	}
-	if c.fault(FaultToolCall) != nil {
+	if c.manner(FaultToolCall, now) != nil {
 		return c.functions[0], true
 	}
 	i := slices.IndexFunc(c.functions, func(f declaration) bool { return f.Name != "" && strings.Contains(t.text, f.Name) })
@@ -59,14 +60,7 @@ func arguments(f declaration, text string) object {
 		}
 		args = object{}
 	}
-	schema, _ := f.Parameters.(map[string]any)
-	if schema == nil {
-		schema, _ = f.ParametersJSONSchema.(map[string]any)
-	}
-	properties, _ := schema["properties"].(map[string]any)
-	for name, p := range properties {
-		property, _ := p.(map[string]any)
-		kind, _ := property["type"].(string)
+	for name, kind := range f.parameters() {
 		switch strings.ToUpper(kind) {
 		case "NUMBER", "INTEGER":
 			args[name] = 1
@@ -83,6 +77,33 @@ func arguments(f declaration, text string) object {
 	return args
 }
 
+// parameters are the types of what a function takes, by name.
+func (f declaration) parameters() map[string]string {
+	types := make(map[string]string)
+	if f.Parameters != nil {
+		for name, p := range f.Parameters.Properties {
+			types[name] = string(p.Type)
+		}
+		return types
+	}
+	schema, _ := f.ParametersJSONSchema.(map[string]any)
+	properties, _ := schema["properties"].(map[string]any)
+	for name, p := range properties {
+		property, _ := p.(map[string]any)
+		types[name], _ = property["type"].(string)
+	}
+	return types
+}
+
+// names are what the functions are called.
+func names(functions []declaration) []string {
+	list := make([]string, len(functions))
+	for i, f := range functions {
+		list[i] = f.Name
+	}
+	return list
+}
+
 // blocked reports whether a blocking call is open on a model that takes no audio meanwhile.
 func (c *conn) blocked() bool {
 	if len(c.calls) == 0 || !strings.Contains(c.model, "2.5") {
@@ -97,35 +118,49 @@ func (c *conn) blocked() bool {
 }
 
 // toolAnswers takes the client's answers. Called with mu held.
-func (c *conn) toolAnswers(responses []functionResponse) *refusal {
+func (c *conn) toolAnswers(responses []functionResponse, now time.Time) *refusal {
+	open := len(c.calls)
 	for _, r := range responses {
 		if r.ID == "" && c.who.backend == backendGemini {
 			return invalid(reasonArgument)
 		}
-		open := c.calls[r.ID]
-		if open == nil { // cancelled, or from before this connection
-			continue
-		}
-		if !r.WillContinue {
-			delete(c.calls, r.ID)
-		}
-		said, _ := json.Marshal(r.Response)
-		t := &turn{text: string(said), tool: open.name}
-		c.history.usage.promptText += wordTokens(t.text)
-		switch {
-		case open.blocking:
-			if !c.openBlocking() { // the turn goes on where it waited
-				c.resumeTurn(t)
-			}
-		case r.Scheduling == "SILENT":
-		case strings.HasPrefix(r.Scheduling, "INTERRUPT"):
-			c.interrupt()
-			c.request(t)
-		default: // WHEN_IDLE
-			c.request(t)
-		}
+		c.toolAnswer(r, now)
+	}
+	if open > 0 && c.waiting == nil { // the last call may have been answered, and nothing is said about it
+		c.offerHandle(now)
 	}
 	return nil
+}
+
+func (c *conn) toolAnswer(r functionResponse, now time.Time) {
+	said, _ := json.Marshal(r.Response)
+	e := Event{Kind: EventToolAnswer, ID: r.ID, Text: string(said)}
+	open := c.calls[r.ID]
+	if open == nil { // cancelled, or from before this connection
+		c.note(e)
+		return
+	}
+	e.Name = open.name
+	if !r.WillContinue {
+		delete(c.calls, r.ID)
+	}
+	c.history.usage.promptText += wordTokens(e.Text)
+	if r.Scheduling == "SILENT" && !open.blocking {
+		c.note(e)
+		return
+	}
+	q := &question{numbers: c.number(), tool: open.name, said: e.Text}
+	e.Question = c.asked
+	c.note(e)
+	switch {
+	case open.blocking:
+		c.resumeTurn(q, now)
+	case strings.HasPrefix(string(r.Scheduling), "INTERRUPT"):
+		c.interrupt()
+		c.ask(q, now)
+	default: // WHEN_IDLE
+		c.ask(q, now)
+	}
 }
 
 func (c *conn) openBlocking() bool {
@@ -137,14 +172,19 @@ func (c *conn) openBlocking() bool {
 	return false
 }
 
-// resumeTurn lets the answer that waited for a tool go on.
-func (c *conn) resumeTurn(t *turn) {
-	if c.turn == nil { // it was given up meanwhile
-		c.request(t)
+// resumeTurn lets the answer that waited for tools go on where it waited, when all of them have answered.
+func (c *conn) resumeTurn(q *question, now time.Time) {
+	if c.turn == nil || !c.turn.began.IsZero() || c.turn.thinking { // it was given up meanwhile
+		c.ask(q, now)
 		return
 	}
-	c.turn = t
-	t.thinking = true
+	q.numbers = slices.Concat(c.turn.numbers, q.numbers)
+	q.tool, q.said = spaced(c.turn.tool, q.tool), spaced(c.turn.said, q.said)
+	c.turn.question = q
+	if c.openBlocking() {
+		return
+	}
+	c.turn.thinking = true
 	c.after(min(c.cfg.ThinkingDelay, 200*time.Millisecond), "answer", c.answer)
 	c.signal()
 }
@@ -159,6 +199,9 @@ func (c *conn) cancelCalls() {
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
+	for _, id := range ids {
+		c.note(Event{Kind: EventToolCancelled, ID: id, Name: c.calls[id].name})
+	}
 	clear(c.calls)
 	c.send(object{"toolCallCancellation": object{"ids": ids}})
 }

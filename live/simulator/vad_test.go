@@ -62,7 +62,7 @@ func TestDetector_aClickIsNoSpeech(t *testing.T) {
 
 func TestResample_keepsTheLengthInTime(t *testing.T) {
 	for _, rate := range []int{8000, 16000, 24000, 44100, 48000} {
-		if n := len(resample(make([]byte, 2*rate), rate)); n != 2*outputRate {
+		if n := len(resample(make([]byte, 2*rate), rate, outputRate)); n != 2*outputRate {
 			t.Errorf("a second at %d Hz became %d bytes, want %d", rate, n, 2*outputRate)
 		}
 	}
