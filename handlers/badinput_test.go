@@ -143,7 +143,7 @@ func badInputs(limits live.Limits) []bad {
 		{name: "unknown modality", do: starts(`{"modality":"smell"}`), code: "bad_config", field: "modality", close: 4503},
 		{name: "bad language", do: starts(`{"language":"en US; DROP"}`), code: "bad_config", field: "language", close: 4503},
 		{name: "impossible sample rate", do: starts(`{"audio":{"inputSampleRate":1}}`), code: "bad_config", field: "audio.inputSampleRate", close: 4503},
-		{name: "resuming nothing", do: says(`{"type":"start_session","resume":{"sessionId":"x","resumeTicket":"y","received":1}}`), code: "session_not_found", close: 4506},
+		{name: "resuming nothing", do: says(`{"type":"start_session","resume":{"sessionId":"x","resumeTicket":"y","received":1}}`), code: "unauthorized", close: 4504},
 
 		// In a conversation.
 		{name: "odd-length audio", started: true, do: sends(bin, make([]byte, 641)), code: "bad_audio", close: 1007},

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/gofiber/contrib/websocket"
@@ -14,6 +15,9 @@ import (
 
 // subprotocol is the name of protocol version 1 in the handshake. Clients that offer none are served as well.
 const subprotocol = "stonepot.v1"
+
+// resuming is offered beside it by a client that comes to resume a conversation: it finds room on a full server too.
+const resuming = "stonepot.resume"
 
 // handshakeWait is how long the answer to an upgrade may take to leave. When it cannot be written fasthttp drops the
 // connection and tells nobody, so the room for its session is given back after this time.
@@ -52,7 +56,7 @@ func (a *API) Voice(backend string) fiber.Handler {
 				message: "Pages of this origin may not open conversations here; cors.websocket_origins lists those that may.",
 			}
 		}
-		slot, err := a.gateway.Admit(backend)
+		slot, err := a.gateway.Admit(backend, offers(c, resuming))
 		if err != nil {
 			return err
 		}
@@ -65,6 +69,16 @@ func (a *API) Voice(backend string) fiber.Handler {
 		}
 		return nil
 	}
+}
+
+// offers reports whether the client's handshake offers a subprotocol.
+func offers(c *fiber.Ctx, name string) bool {
+	for list := range strings.SplitSeq(c.Get(fiber.HeaderSecWebSocketProtocol), ",") {
+		if strings.TrimSpace(list) == name {
+			return true
+		}
+	}
+	return false
 }
 
 // checkHandshake refuses what is not the opening handshake of RFC 6455 §4.2.1, in words.
@@ -82,7 +96,7 @@ func checkHandshake(c *fiber.Ctx) error {
 	return nil
 }
 
-// serveVoice carries one conversation over a connection that was upgraded. Nothing touches conn once it has returned:
+// serveVoice carries a connection that was upgraded. Nothing touches conn once it has returned:
 // Serve waits for whoever might, and linger runs here.
 func (a *API) serveVoice(conn *websocket.Conn) {
 	v, ok := conn.Locals(visitKey).(*visit)

@@ -17,21 +17,23 @@ type nullUpstream struct{ *memUpstream }
 func (u nullUpstream) Send(*Command) (int64, error) { u.n++; return u.n, nil }
 
 // hop is a session that is live between ends that cost nothing.
-func hop(tb testing.TB) (s *Session, done func()) {
+func hop(tb testing.TB) (r *reader, done func()) {
 	cfg := DefaultConfig()
 	cfg.Limits.AudioRate, cfg.Audio.PlaybackLead = 1e6, 24*time.Hour
 	b, up := nullBrowser{newMemBrowser(tb)}, nullUpstream{newMemUpstream()}
 	g := NewGateway(cfg, nil, slog.New(slog.DiscardHandler))
-	s = newSession(g, Backend{Name: BackendGemini}, &cfg, Client{})
 	p, err := resolve(&cfg, BackendGemini, &StartConfig{})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s.attach(b)
-	s.begin(p)
+	s := newSession(g, Backend{Name: BackendGemini}, &cfg, Client{}, p)
+	l, err := s.attach(b, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
 	s.up.own(up)
 	s.ready(up)
-	return s, func() {
+	return s.newReader(l, false), func() {
 		s.end(ReasonEnded, "")
 		s.finish()
 		s.in.clear()
@@ -46,11 +48,11 @@ func TestSession_audioAllocatesNothing(t *testing.T) {
 	short := Command{Kind: CommandAudio, PCM: tone(8, 16000)}
 	down := Event{Kind: EventAudio, PCM: tone(40, 24000)}
 	for range 2 * int(s.config.Resume.ReplayAudio/(20*time.Millisecond)) { // until as much is kept as may be
-		s.command(&up, 1)
+		s.take(&up, len(up.PCM))
 	}
 	for name, step := range map[string]func(){
-		"uplink":              func() { s.throttle(&up); s.command(&up, 1) },
-		"uplink, short frame": func() { s.throttle(&short); s.command(&short, 1) },
+		"uplink":              func() { s.take(&up, len(up.PCM)) },
+		"uplink, short frame": func() { s.take(&short, len(short.PCM)) },
 		"downlink":            func() { s.event(&down) },
 	} {
 		step()
@@ -67,8 +69,7 @@ func BenchmarkSession_uplink640(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(640)
 	for b.Loop() {
-		s.throttle(&c)
-		s.command(&c, 1)
+		s.take(&c, 640)
 	}
 }
 

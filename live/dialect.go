@@ -49,8 +49,29 @@ type (
 	StartedNotice struct {
 		Workflow string `json:"workflow"`
 		Protocol int    `json:"protocol"`
-		Time     int64  `json:"timestamp"` // Unix milliseconds
+		Ticket   string `json:"resumeTicket,omitempty"` // empty: the session cannot be resumed
+		Time     int64  `json:"timestamp"`              // Unix milliseconds
 	}
+	// ResumedNotice is the first message of a connection that resumes a session.
+	ResumedNotice struct {
+		Received int64  `json:"received"` // client messages that the server has
+		Lost     *int64 `json:"lost"`     // client messages that were given up for want of room; nil: not known
+		Ticket   string `json:"resumeTicket"`
+		Upstream string `json:"upstream"` // kept, renewing, renewed or fresh
+	}
+	// TicketNotice replaces the ticket that the client has.
+	TicketNotice struct {
+		Ticket string `json:"resumeTicket"`
+	}
+	// SkippedNotice says that the sender gave messages up; the receiver counts them as received.
+	SkippedNotice struct {
+		Messages int64  `json:"messages"`
+		AudioMs  int64  `json:"audioMs"`
+		Reason   string `json:"reason"`
+	}
+	// AckNotice says how many client messages have come, and how many of them the newest ticket's handle includes.
+	// It goes by pointer, so that telling it allocates nothing.
+	AckNotice struct{ Received, Covered int64 }
 	// ReadyNotice says that the upstream accepted the setup.
 	ReadyNotice struct {
 		Model     string      `json:"model"`
@@ -117,6 +138,10 @@ type (
 )
 
 func (StartedNotice) notice()      {}
+func (ResumedNotice) notice()      {}
+func (TicketNotice) notice()       {}
+func (SkippedNotice) notice()      {}
+func (*AckNotice) notice()         {}
 func (ReadyNotice) notice()        {}
 func (InterruptedNotice) notice()  {}
 func (TurnNotice) notice()         {}

@@ -347,7 +347,7 @@ func play(t testing.TB, change func(*Config, *memDialer)) *stage {
 	}
 	backends := []Backend{{Name: BackendGemini, Workflow: "gemini-live", Dialer: st.dialer, Simulated: true}}
 	st.gateway = NewGateway(cfg, backends, slog.New(slog.DiscardHandler))
-	slot, err := st.gateway.Admit(BackendGemini)
+	slot, err := st.gateway.Admit(BackendGemini, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,25 +27,40 @@ type Gateway struct {
 	backends map[string]Backend
 	log      *slog.Logger
 	statics  *statistics
-	idle     chan struct{} // closed when the gateway drains and the last slot is free
+	idle     chan struct{} // closed when the gateway drains and nothing is left
+	instance string        // this process, in tickets
+	sealer   *sealer
 
 	config atomic.Pointer[Config] // replaced by Reconfigure; a session keeps the one it began with
 
-	mu       sync.Mutex
-	draining bool
-	slots    int                 // guarded by mu; admitted and not yet freed
-	sessions map[string]*Session // guarded by mu
+	mu        sync.Mutex
+	draining  bool
+	slots     int                  // sessions, and connections that may begin one
+	resuming  int                  // connections that were admitted to resume one
+	sessions  map[string]*Session  // those that are alive
+	doors     map[*door]struct{}   // connections that belong to no session yet
+	ended     map[string]tombstone // sessions that have ended, for resume.window
+	elsewhere map[string]elsewhere // sessions that were asked for here, and live on another instance
 }
 
 // NewGateway makes a gateway over the backends that are configured; one that is not in the list is refused as
 // not configured. cfg must be valid.
 func NewGateway(cfg Config, backends []Backend, log *slog.Logger) *Gateway {
+	sealer, err := newSealer(cfg.Resume.Keys)
+	if err != nil { // Validate has seen the keys
+		panic(err)
+	}
 	g := &Gateway{
-		backends: make(map[string]Backend, len(backends)),
-		log:      log,
-		statics:  newStatistics(),
-		idle:     make(chan struct{}),
-		sessions: make(map[string]*Session),
+		backends:  make(map[string]Backend, len(backends)),
+		log:       log,
+		statics:   newStatistics(),
+		idle:      make(chan struct{}),
+		instance:  newID(),
+		sealer:    sealer,
+		sessions:  make(map[string]*Session),
+		doors:     make(map[*door]struct{}),
+		ended:     make(map[string]tombstone),
+		elsewhere: make(map[string]elsewhere),
 	}
 	for _, b := range backends {
 		g.backends[b.Name] = b
@@ -81,9 +96,10 @@ var errNotConfigured = &Refusal{
 	Message: "This model is not set up on this server: its operator must provide credentials.",
 }
 
-// Admit reserves room for one session, so that a full or draining server can refuse before the upgrade. The
-// caller must either call Serve or Release on the slot. The error is a *Refusal.
-func (g *Gateway) Admit(backend string) (*Slot, error) {
+// Admit reserves room for one connection, so that a full or draining server can refuse before the upgrade. A connection
+// that comes to resume a session finds room on a full server too: the session has its room already. The caller must
+// either call Serve or Release on the slot. The error is a *Refusal.
+func (g *Gateway) Admit(backend string, resume bool) (*Slot, error) {
 	b, ok := g.backends[backend]
 	if !ok {
 		return nil, errNotConfigured
@@ -91,12 +107,16 @@ func (g *Gateway) Admit(backend string) (*Slot, error) {
 	cfg := g.config.Load()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if err := g.refusal(cfg); err != nil {
+	room, limit := &g.slots, cfg.Live.MaxSessions
+	if resume {
+		room = &g.resuming
+	}
+	if err := g.refusal(*room, limit); err != nil {
 		g.statics.refused(err.Reason)
 		return nil, err
 	}
-	g.slots++
-	return &Slot{gateway: g, backend: b, config: cfg}, nil
+	*room++
+	return &Slot{gateway: g, backend: b, config: cfg, resume: resume}, nil
 }
 
 // Check reports whether Admit would find room now, without taking it. The error is a *Refusal.
@@ -106,41 +126,74 @@ func (g *Gateway) Check(backend string) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if err := g.refusal(g.config.Load()); err != nil {
+	if err := g.refusal(g.slots, g.config.Load().Live.MaxSessions); err != nil {
 		return err
 	}
 	return nil
 }
 
 // refusal is called with mu held.
-func (g *Gateway) refusal(cfg *Config) *Refusal {
+func (g *Gateway) refusal(taken, limit int) *Refusal {
 	switch {
 	case g.draining:
 		return &Refusal{ReasonServerDraining, "This server is restarting: try again in a moment.", 2 * time.Second}
-	case g.slots >= cfg.Live.MaxSessions:
-		return &Refusal{
-			ReasonAtCapacity,
-			fmt.Sprintf("This server already holds %d conversations, as many as it may: try again soon.", cfg.Live.MaxSessions),
-			10 * time.Second,
-		}
+	case taken >= limit:
+		return &Refusal{ReasonAtCapacity, full(limit), 10 * time.Second}
 	default:
 		return nil
 	}
 }
 
-// Slot is the room for one session.
+func full(limit int) string {
+	return fmt.Sprintf("This server already holds %d conversations, as many as it may: try again soon.", limit)
+}
+
+// Slot is the room for one connection, and for the session that it may begin.
 type Slot struct {
 	gateway *Gateway
 	backend Backend
 	config  *Config
+	resume  bool // counted among those that come to resume
 	used    atomic.Bool
+	kept    bool // a session has it
 }
 
 // Release gives the room back when no session came of it. After Serve it does nothing.
 func (s *Slot) Release() {
 	if s.used.CompareAndSwap(false, true) {
-		s.gateway.free()
+		s.free()
 	}
+}
+
+// free gives the room back, unless a session has it.
+func (s *Slot) free() {
+	g := s.gateway
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case s.kept:
+		return
+	case s.resume:
+		g.resuming--
+	default:
+		g.slots--
+	}
+	g.checkIdle()
+}
+
+// keep makes the room a session's, which frees it when it has ended. false: there is none. Called with the gateway's mu
+// held.
+func (s *Slot) keep() bool {
+	g := s.gateway
+	if s.resume {
+		if g.slots >= s.config.Live.MaxSessions {
+			return false
+		}
+		g.resuming--
+		g.slots++
+	}
+	s.kept = true
+	return true
 }
 
 // Client is what is known of whoever opened the connection, for the log and the session list.
@@ -150,28 +203,87 @@ type Client struct {
 	Trace     string // Cloud Trace context, or empty
 }
 
-// Serve carries one conversation over b and returns when nothing will touch b any more. It may be called once.
+// Serve carries one connection: it begins a session over b, or resumes one, and returns when the connection is over and
+// nothing will touch b any more. The session may live on. Serve may be called once.
 func (s *Slot) Serve(b Browser, c Client) {
 	if !s.used.CompareAndSwap(false, true) {
 		return
 	}
 	g := s.gateway
-	defer g.free()
-	session := newSession(g, s.backend, s.config, c)
-	g.add(session)
-	defer g.remove(session)
-	session.serve(b)
+	d := newDoor(g, s.config, b, c)
+	start := g.receive(d)
+	var session *Session
+	var l *link
+	if start != nil && d.enter() {
+		session, l = g.seat(d, s, start)
+	}
+	s.free()
+	if session == nil {
+		d.drain()
+		return
+	}
+	defer session.leave(l)
+	session.read(l, start.Resume != nil)
 }
 
-func (g *Gateway) add(s *Session) {
+// receive lets a door wait, so that Drain knows of it meanwhile.
+func (g *Gateway) receive(d *door) *Start {
 	g.mu.Lock()
-	g.sessions[s.id] = s
+	g.doors[d] = struct{}{}
 	draining := g.draining
-	g.statics.started(len(g.sessions))
 	g.mu.Unlock()
 	if draining { // between Admit and here
-		s.end(ReasonServerDraining, "")
+		d.refuse(ReasonServerDraining, "", "")
 	}
+	start := d.wait()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.doors, d)
+	return start
+}
+
+// seat gives a connection that has said what it wants its session. nil: it was turned away.
+func (g *Gateway) seat(d *door, slot *Slot, start *Start) (*Session, *link) {
+	if start.Resume != nil {
+		return g.resume(d, slot, start.Resume)
+	}
+	p, err := resolve(slot.config, slot.backend.Name, &start.Config)
+	if err != nil {
+		m := asMessageError(err)
+		d.turnAway(*m.Ends, m.Message, m.Field)
+		return nil, nil
+	}
+	s := newSession(g, slot.backend, slot.config, d.client, p)
+	if r := g.begin(s, slot); r != nil {
+		d.turnAway(r.Reason, r.Message, "")
+		return nil, nil
+	}
+	l, err := s.attach(d.browser, nil)
+	if err != nil { // it has ended meanwhile
+		<-s.over
+		s.tombstone().answer().tell(d)
+		return nil, nil
+	}
+	return s, l
+}
+
+// begin makes s one of the gateway's sessions and starts it.
+func (g *Gateway) begin(s *Session, slot *Slot) *Refusal {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.draining {
+		return g.refusal(0, 1)
+	}
+	if g.sessions[s.id] != nil || !slot.keep() {
+		return &Refusal{Reason: ReasonAtCapacity, Message: full(s.config.Live.MaxSessions)}
+	}
+	g.sessions[s.id] = s
+	g.statics.started(len(g.sessions))
+	go func() { // Drain waits for it: its slot is free when it has ended
+		s.run()
+		g.remove(s)
+	}()
+	return nil
 }
 
 func (g *Gateway) remove(s *Session) {
@@ -179,13 +291,16 @@ func (g *Gateway) remove(s *Session) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.sessions, s.id)
+	g.bury(s)
 	g.statics.ended(r)
+	g.slots--
+	g.checkIdle()
+	close(s.over)
 }
 
-func (g *Gateway) free() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.slots--; g.slots == 0 && g.draining {
+// checkIdle is called with mu held.
+func (g *Gateway) checkIdle() {
+	if g.draining && g.slots == 0 && g.resuming == 0 {
 		close(g.idle)
 	}
 }
@@ -197,17 +312,25 @@ func (g *Gateway) Draining() bool {
 	return g.draining
 }
 
-// Drain refuses new sessions, ends every session with ReasonServerDraining and waits until none is left. When ctx
-// ends first the connections are dropped, and Drain waits for what little is then left to do. It may be called once.
+// Drain refuses new sessions, ends every session with ReasonServerDraining and waits until none is left. A session that
+// can be resumed on another instance may first finish its answer and wait for a handle that knows it, for half of the
+// time until ctx's deadline. When ctx ends first the connections are dropped, and Drain waits for what little is then
+// left to do. It may be called once.
 func (g *Gateway) Drain(ctx context.Context) error {
 	g.mu.Lock()
 	g.draining = true
-	if g.slots == 0 {
-		close(g.idle)
-	}
+	g.checkIdle()
+	doors := slices.Collect(maps.Keys(g.doors))
 	g.mu.Unlock()
+	for _, d := range doors {
+		d.refuse(ReasonServerDraining, "", "")
+	}
+	patience := time.Duration(0)
+	if deadline, ok := ctx.Deadline(); ok {
+		patience = time.Until(deadline) / 2
+	}
 	for _, s := range g.all() {
-		s.end(ReasonServerDraining, "")
+		s.drain(patience)
 	}
 	select {
 	case <-g.idle:
@@ -216,6 +339,7 @@ func (g *Gateway) Drain(ctx context.Context) error {
 	}
 	left := g.all()
 	for _, s := range left {
+		s.end(ReasonServerDraining, "")
 		s.abort()
 	}
 	// What is left now is bounded by the upstream's and the browser's own deadlines, which Abort cut short.
@@ -282,6 +406,11 @@ func (g *Gateway) Stats() Stats {
 	}
 	st.Active = len(alive)
 	st.WarmPool = g.pools()
+	for _, s := range alive {
+		if s.detached() {
+			st.Detached++
+		}
+	}
 	return st
 }
 

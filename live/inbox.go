@@ -1,6 +1,7 @@
 package live
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -21,9 +22,12 @@ import (
 // which is worth nothing later.
 type inbox struct {
 	mu         sync.Mutex
-	generation uint64 // of the browser connection whose messages count
-	received   int64  // messages counted
-	samples    int64  // microphone samples received, dropped ones included
+	generation uint64  // of the browser connection whose messages count
+	received   int64   // messages counted
+	lost       int64   // of them, those that the client gave up
+	known      []int64 // of those still to come, the commands that the upstream knows already
+	activity   bool    // push-to-talk: an activity is open before the oldest item
+	samples    int64   // microphone samples received, dropped ones included
 
 	items         ring[item]
 	first         int64 // the item at 0, counted from the session's first
@@ -90,45 +94,15 @@ type chunk struct {
 
 var chunks = sync.Pool{New: func() any { return new(chunk) }}
 
-// accept counts one message of connection generation and keeps what it asks for. It reports whether the message
-// was counted: one of a connection that has been replaced is thrown away. ok is false when the queue of commands
-// is full.
-func (in *inbox) accept(generation uint64, c *Command, now time.Time) (counted, ok bool) {
+// isCurrent reports whether connection generation is the one whose messages count.
+func (in *inbox) isCurrent(generation uint64) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if generation != in.generation {
-		return false, true
-	}
-	in.received++
-	in.counters.UplinkMessages++
-	switch c.Kind {
-	case CommandAudio:
-		in.counters.UplinkBytes += int64(len(c.PCM))
-		in.appendAudio(c.PCM, now)
-		return true, true
-	case CommandVideo:
-		if in.supersede(c) {
-			return true, true
-		}
-	}
-	return true, in.appendCommand(c)
+	return generation == in.generation
 }
 
-// insert puts a command of the session's own behind what the browser sent.
-func (in *inbox) insert(c *Command) (ok bool) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return in.appendCommand(c)
-}
-
-// pad puts audio of the session's own behind what the browser sent.
-func (in *inbox) pad(pcm []byte, now time.Time) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.appendAudio(pcm, now)
-}
-
-// count counts a message that asks for nothing of the upstream. It reports false as accept does.
+// count counts one message of connection generation. It reports whether that was done: a message of a connection that
+// has been replaced is thrown away.
 func (in *inbox) count(generation uint64) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -140,19 +114,67 @@ func (in *inbox) count(generation uint64) bool {
 	return true
 }
 
-// skip counts audio that is of no use to the upstream (outside a push-to-talk activity).
-func (in *inbox) skip(generation uint64, pcm []byte, bytesPerMs int) bool {
+// skipped counts messages that the client gave up for want of room.
+func (in *inbox) skipped(messages int64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if generation != in.generation {
-		return false
+	in.received += messages
+	in.lost += messages
+	in.counters.UplinkSkipped += messages
+}
+
+// handOver makes the messages of connection generation the ones that count.
+func (in *inbox) handOver(generation uint64) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.generation = generation
+}
+
+// restart makes the counts of messages start at 0.
+func (in *inbox) restart() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.received, in.lost, in.known = 0, 0, nil
+	for i := range in.items.len() {
+		in.items.at(i).seq = 0 // of messages that nobody will repeat
 	}
-	in.received++
-	in.counters.UplinkMessages++
+}
+
+// addAudio keeps audio for the upstream: of the message that was counted last, or of the session's own.
+func (in *inbox) addAudio(pcm []byte, now time.Time) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.counters.UplinkBytes += int64(len(pcm))
+	in.appendAudio(pcm, now)
+}
+
+// addCommand does the same for a command. It reports false when the queue of commands is full.
+func (in *inbox) addCommand(c *Command) (ok bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if slices.Contains(in.known, in.received) {
+		return true // the upstream has been given it by another instance
+	}
+	if c.Kind == CommandVideo && in.supersede(c) {
+		return true
+	}
+	return in.appendCommand(c)
+}
+
+// insert puts a command of the session's own behind what the browser sent.
+func (in *inbox) insert(c *Command) (ok bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.appendCommand(c)
+}
+
+// unheard takes audio that is of no use to the upstream (outside a push-to-talk activity).
+func (in *inbox) unheard(pcm []byte, bytesPerMs int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
 	in.counters.UplinkBytes += int64(len(pcm))
 	in.counters.UplinkDroppedMs += int64(len(pcm) / bytesPerMs)
 	in.samples += int64(len(pcm) / 2)
-	return true
 }
 
 func (in *inbox) appendAudio(pcm []byte, now time.Time) {
@@ -358,6 +380,12 @@ func (in *inbox) forget() {
 		in.release(it)
 	case it.command != nil:
 		in.keptBytes -= it.command.cost()
+		switch it.command.Kind {
+		case CommandActivityStart:
+			in.activity = true
+		case CommandActivityEnd:
+			in.activity = false
+		}
 	}
 	in.items.pop()
 	in.first++

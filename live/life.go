@@ -11,13 +11,23 @@ type life struct {
 	browser     browserState
 	upstream    upstreamState
 	plan        plan
-	begun       time.Time // start_session was accepted
+	begun       time.Time // the conversation began, here or on another instance
 	ready       time.Time
 	counters    Counters
 	usageNow    Usage // tokens of the connection in use
 	usagePast   Usage // and of those before it
 	usageUntold bool  // since it was last told
 	warnings    int64
+
+	link       *link         // the newest connection of the browser
+	detachedAt time.Time     // when the last one was lost
+	arrived    chan struct{} // while detached: closed when a connection is attached
+	renewed    string        // how the upstream was renewed since then: renewed or fresh; empty: it was not
+	drainBy    time.Time     // zero: the server does not end
+
+	point    point     // where another instance can go on
+	ticketAt time.Time // when the newest ticket was made
+	stale    bool      // the newest ticket does not hold the point
 
 	ended  time.Time
 	reason Reason
@@ -34,6 +44,16 @@ func (l *life) usage() Usage {
 	u := l.usagePast
 	u.Add(l.usageNow)
 	return u
+}
+
+// end gives the session its reason to end; the first one stays. Called with mu held.
+func (l *life) end(r Reason, detail, field string, cause error) {
+	if l.reason.Code != "" {
+		return
+	}
+	l.reason, l.detail, l.field, l.cause = r, detail, field, cause
+	l.ended = time.Now()
+	l.move(eventEnd)
 }
 
 // count changes the counters that no other part of the session keeps.
@@ -75,11 +95,6 @@ func (s *Session) tick() {
 	s.life.mu.Lock()
 	begun := s.life.begun
 	s.life.mu.Unlock()
-	if begun.IsZero() {
-		s.end(ReasonIdleTimeout, "No start_session came within "+limits.FirstMessage.String()+".")
-		return
-	}
-
 	next := limits.MaxDuration - now.Sub(begun)
 	if next <= 0 {
 		s.end(ReasonMaxDuration, "")
@@ -96,7 +111,12 @@ func (s *Session) tick() {
 		return
 	}
 	next = min(next, idle)
-	if s.live.Load() {
+	away, attached := s.away(now)
+	if away <= 0 {
+		return
+	}
+	next = min(next, away, s.renewTicket(now))
+	if s.live.Load() && attached {
 		next = min(next, s.keepAlive(now))
 	}
 	answers, oldest := s.tools.overdue(now.Add(-s.config.Tools.Timeout))

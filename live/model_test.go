@@ -195,7 +195,7 @@ func playWorld(t *testing.T, seed uint64, exact, rough bool) {
 		cfg.Resume.MidTurn = []string{midTurnKeep, midTurnRestart}[rng.IntN(2)]
 	}
 	g := NewGateway(cfg, []Backend{{Name: BackendGemini, Workflow: "gemini-live", Dialer: w}}, slog.New(slog.DiscardHandler))
-	slot, err := g.Admit(BackendGemini)
+	slot, err := g.Admit(BackendGemini, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,39 +14,71 @@ import (
 // nobody else writes, so that frames leave whole and in order.
 //
 // Two lanes wait for the pump. Control goes first and has no pace; voice (speech, output transcripts, text
-// answers, generation and turn complete) keeps its order and is sent no more than lead ahead of real time, so that
-// an interruption finds little speech already on its way. Speech is never dropped for slowness: a browser that
-// takes nothing for the write timeout is cut off as slow, and a voice lane beyond audio.outbox ends the session.
+// answers, generation and turn complete) keeps its order and is sent no more than lead ahead of real time, and, to a
+// client that acknowledges, no more than window bytes ahead of what it has received: so that an interruption finds
+// little speech already on its way. Speech is never dropped for slowness: a browser that takes nothing for the write
+// timeout is cut off as slow, and a voice lane beyond audio.outbox ends the session.
+//
+// A message gets its number when it is first written. Where the session can be resumed it is kept until the client
+// acknowledges it; a new connection is sent what its client lacks before anything else. While no connection is there
+// the lanes go on being filled.
 type outbox struct {
-	browser  Browser
-	dialect  Dialect
-	lead     time.Duration // 0: speech is not paced
-	maxVoice time.Duration // of speech in the voice lane
-	failed   func(error)   // told, once and without mu, that the browser is lost
+	dialect      Dialect
+	lead         time.Duration // 0: speech is not paced
+	window       int           // bytes of speech under way; 0: not bounded
+	maxVoice     time.Duration // of speech in the voice lane
+	writeTimeout time.Duration
+	resumable    bool               // messages are kept, and the lanes go on without a connection
+	lost         func(*link, error) // told, once and without mu, that a connection takes nothing any more
+	overflowed   func()             // told, once and without mu, that a lane is too long
 
-	work sync.WaitGroup // the pump, and the one call of failed; added to with mu held
+	telling sync.WaitGroup // the call of overflowed; added to with mu held
 
-	mu         sync.Mutex
-	generation uint64
-	numbered   int64 // counted messages written: the number of the newest
-	acked      int64 // of them, how many the client says it has
+	mu       sync.Mutex
+	link     *link // nil: nobody is attached
+	numbered int64 // counted messages written: the number of the newest
+	acks     bool  // the client acknowledges
+	kept     kept
+	replay   int64 // number of the next message to be sent again
+	replayTo int64 // and of the last
 
+	first   ring[*outFrame] // what a resumed connection is told before anything else
 	control ring[*outFrame]
 	voice   ring[*outFrame]
 	speech  time.Duration // in the voice lane
 	paid    time.Time     // when the speech that was sent will have been played
+	stalled time.Time     // since when the window has been closed; zero: it is open
 	event   Event         // reused, so that speech allocates nothing
-	buf     []byte        // encodes a frame that is tried at once
+	acked   AckNotice     // reused, too
+	buf     []byte        // encodes a frame that is tried at once, or holds one that is sent again
 	rest    []byte        // of a frame that the socket took in part; points into buf or writing.data
 	writing *outFrame     // the pump's, pooled; nil: rest points into buf
 
-	pumping  bool
-	lost     bool // nothing can be written any more
-	full     bool // a lane is too long: only the session's last messages may follow
-	unpaced  bool // draining or ending
-	closed   bool // the session's last message is in the lane: nothing more may follow
-	wake     chan struct{}
+	pumping  bool     // a pump of the link in use runs
+	full     bool     // a lane is too long: only the session's last messages may follow
+	unpaced  bool     // draining or ending
+	closed   bool     // the session's last message is in the lane: nothing more may follow
 	counters Counters // the downlink's share
+}
+
+// link is one connection of the browser.
+type link struct {
+	browser    Browser
+	generation uint64
+	wake       chan struct{}
+	writers    sync.WaitGroup // who may touch the browser without the outbox's lock; added to with it held
+}
+
+func newLink(b Browser, generation uint64) *link {
+	return &link{browser: b, generation: generation, wake: make(chan struct{}, 1)}
+}
+
+// nudge makes the link's pump look again.
+func (l *link) nudge() {
+	select {
+	case l.wake <- struct{}{}:
+	default: // it is awake already
+	}
 }
 
 // outFrame is one message in a lane, ready for the wire.
@@ -75,11 +107,14 @@ func (o *outbox) speechTo(pcm []byte, rate int) {
 	e := &o.event
 	e.Kind = EventAudio
 	step := int(maxSpeechFrame*time.Duration(rate)/time.Second) * 2
+	if o.windowed() {
+		step = min(step, o.window/4&^1)
+	}
 	for len(pcm) > 0 && !o.refuses() {
 		n := len(pcm)
 		d := time.Duration(n/2) * time.Second / time.Duration(rate)
 		now := time.Now()
-		if o.idle() && (o.lead == 0 || o.unpaced || d <= o.lead) && o.affords(now, d) {
+		if o.idle() && (o.lead == 0 || o.unpaced || d <= o.lead) && (!o.windowed() || n <= o.window) && o.affords(now, d, n) {
 			e.PCM = pcm
 			o.tryNow(e, d, now)
 			break
@@ -94,9 +129,20 @@ func (o *outbox) speechTo(pcm []byte, rate int) {
 	o.unlock()
 }
 
-// affords reports whether d of speech may go now.
-func (o *outbox) affords(now time.Time, d time.Duration) bool {
+// windowed reports whether unacknowledged speech is bounded. Called with mu held.
+func (o *outbox) windowed() bool { return o.window > 0 && o.acks && !o.unpaced }
+
+// affords reports whether speech of a duration and a size in bytes may go now. Called with mu held.
+func (o *outbox) affords(now time.Time, d time.Duration, n int) bool {
+	return o.onPace(now, d) && o.inWindow(n)
+}
+
+func (o *outbox) onPace(now time.Time, d time.Duration) bool {
 	return o.lead == 0 || o.unpaced || o.paid.Sub(now) <= max(0, o.lead-d)
+}
+
+func (o *outbox) inWindow(n int) bool {
+	return !o.windowed() || o.kept.speech == 0 || o.kept.speech+n <= o.window
 }
 
 // voiceEvent sends or queues an event that keeps its place among the speech.
@@ -110,6 +156,25 @@ func (o *outbox) controlEvent(e *Event) { o.put(&o.control, e, nil) }
 
 // notice sends or queues a notice ahead of all speech.
 func (o *outbox) notice(n Notice) { o.put(&o.control, nil, n) }
+
+// linkNotice does the same for a notice about the connection itself: without one there is nobody to tell.
+func (o *outbox) linkNotice(n Notice) {
+	o.mu.Lock()
+	if o.link != nil && !o.refuses() {
+		o.queue(&o.control, nil, n, 0)
+	}
+	o.unlock()
+}
+
+// ack tells a connection's client what has come from it.
+func (o *outbox) ack(generation uint64, received, covered int64) {
+	o.mu.Lock()
+	if o.link != nil && o.link.generation == generation && !o.refuses() {
+		o.acked = AckNotice{received, covered}
+		o.queue(&o.control, nil, &o.acked, 0)
+	}
+	o.unlock()
+}
 
 func (o *outbox) put(lane *ring[*outFrame], e *Event, n Notice) {
 	o.mu.Lock()
@@ -155,10 +220,10 @@ func (o *outbox) dropVoice() {
 }
 
 // finish puts the session's last messages behind what may still be said: everything without pace when the speech
-// is to be flushed, the control lane only when not. Nothing can be added afterwards.
+// is to be flushed, the control lane only when not. Nothing can be added afterwards, and nobody can attach.
 func (o *outbox) finish(flush bool, last ...Notice) {
 	o.mu.Lock()
-	if !o.shut() {
+	if !o.closed {
 		o.unpaced = true
 		if !flush {
 			o.dropVoice()
@@ -172,60 +237,39 @@ func (o *outbox) finish(flush bool, last ...Notice) {
 }
 
 // drained waits until everything that can be written is written. It may be called after finish.
-func (o *outbox) drained() { o.work.Wait() }
-
-// attach makes b the browser whose socket is written, and detaches the one before. It returns the new generation.
-func (o *outbox) attach(b Browser) uint64 {
+func (o *outbox) drained() {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.generation++
-	o.browser, o.lost = b, false
-	return o.generation
-}
-
-// detach stops all writing: the browser of that generation is gone.
-func (o *outbox) detach(generation uint64) {
-	o.mu.Lock()
-	if generation == o.generation {
-		o.lost = true
+	l := o.link
+	o.mu.Unlock()
+	if l != nil {
+		l.writers.Wait()
 	}
-	o.unlock()
-	select {
-	case o.wake <- struct{}{}:
-	default:
-	}
+	o.telling.Wait()
 }
 
 // abort drops the browser's connection.
 func (o *outbox) abort() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.browser != nil {
-		o.browser.Abort()
+	if o.link != nil {
+		o.link.browser.Abort()
 	}
 }
 
-// bye closes the browser's connection: with the reason's close frame, or without one when the connection is lost.
-// It may be called after drained.
+// bye closes the browser's connection with the reason's close frame. It may be called after drained; nothing of the
+// outbox touches the browser afterwards.
 func (o *outbox) bye(r Reason) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	switch {
-	case o.browser == nil:
-	case o.lost || r.Close == 0:
-		o.browser.Abort()
-	default:
-		o.browser.Close(r)
+	if o.link == nil {
+		return
 	}
-}
-
-// acknowledge takes a client's count of messages received; counts may come late or be nonsense.
-func (o *outbox) acknowledge(count int64) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if count > o.acked && count <= o.numbered {
-		o.acked = count
+	if r.Close == 0 {
+		o.link.browser.Abort()
+	} else {
+		o.link.browser.Close(r)
 	}
+	o.unlink()
 }
 
 // release frees what is kept. Nothing may be running any more.
@@ -233,25 +277,26 @@ func (o *outbox) release() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
-	for o.control.len() > 0 {
-		o.control.pop().free()
+	for _, lane := range []*ring[*outFrame]{&o.first, &o.control, &o.voice} {
+		for lane.len() > 0 {
+			lane.pop().free()
+		}
 	}
-	for o.voice.len() > 0 {
-		o.voice.pop().free()
-	}
+	o.kept.clear(0)
 	o.speech, o.rest, o.buf = 0, nil, nil
-	o.browser = nil
 }
 
-// shut reports whether nothing more can be said.
-func (o *outbox) shut() bool { return o.browser == nil || o.lost || o.closed }
-
 // refuses reports whether nothing may be added but the session's last messages.
-func (o *outbox) refuses() bool { return o.full || o.shut() }
+func (o *outbox) refuses() bool { return o.full || o.closed || o.link == nil && !o.resumable }
 
-// idle reports whether a frame could be written now without overtaking another.
+// idle reports whether a frame could be written now without overtaking another. Called with mu held.
 func (o *outbox) idle() bool {
-	return !o.pumping && len(o.rest) == 0 && o.control.len() == 0 && o.voice.len() == 0
+	return o.link != nil && !o.pumping && len(o.rest) == 0 && o.empty()
+}
+
+// empty reports whether nothing waits to be written. Called with mu held.
+func (o *outbox) empty() bool {
+	return o.first.len() == 0 && o.replay > o.replayTo && o.control.len() == 0 && o.voice.len() == 0
 }
 
 // header is the room that Seal needs.
@@ -279,47 +324,35 @@ func (o *outbox) queue(lane *ring[*outFrame], e *Event, n Notice, speech time.Du
 	}
 }
 
-// counted reports whether a message counts for resuming: those about the connection itself do not.
-func counted(n Notice) bool {
-	switch n.(type) {
-	case StartedNotice, PongNotice, ErrorNotice, EndedNotice:
-		return false
-	default:
-		return true
-	}
-}
-
 // overflow ends the session for a lane that is too long. The browser may be well, and is told. Called with mu held.
 func (o *outbox) overflow() {
-	if o.lost || o.full {
+	if o.full {
 		return
 	}
 	o.full = true
-	o.work.Go(func() { o.failed(errOutboxFull) })
+	o.telling.Go(o.overflowed)
 }
 
-// lose gives the browser up. Called with mu held; unlock tells.
+// lose gives the connection in use up. Called with mu held.
 func (o *outbox) lose(err error) {
-	if o.lost {
+	l := o.link
+	if l == nil {
 		return
 	}
-	o.lost = true
-	o.work.Go(func() { o.failed(err) })
+	o.unlink()
+	l.writers.Go(func() { o.lost(l, err) })
 }
 
 // unlock ends a turn with the outbox: what it could not write itself it leaves to the pump.
 func (o *outbox) unlock() {
-	switch {
-	case o.lost || o.browser == nil:
+	switch l := o.link; {
+	case l == nil:
 	case o.pumping:
-		select {
-		case o.wake <- struct{}{}:
-		default: // it is awake already
-		}
-	case len(o.rest) > 0 || o.control.len() > 0 || o.voice.len() > 0:
+		l.nudge()
+	case len(o.rest) > 0 || !o.empty():
 		if !o.writeQueued() {
 			o.pumping = true
-			o.work.Go(o.pump)
+			l.writers.Go(func() { o.pump(l) })
 		}
 	}
 	o.mu.Unlock()
@@ -330,7 +363,10 @@ func slow(err error) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, errOutboxFull)
 }
 
+// free gives f, which may be nil, back.
 func (f *outFrame) free() {
-	f.data = nil
-	outFrames.Put(f)
+	if f != nil {
+		f.data = nil
+		outFrames.Put(f)
+	}
 }

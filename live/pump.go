@@ -1,6 +1,8 @@
 package live
 
 import (
+	"fmt"
+	"os"
 	"time"
 
 	"github.com/stonepot/stonepot/live/frame"
@@ -11,71 +13,86 @@ const pumpBatch = 100 * time.Millisecond
 
 // writeQueued writes what is due without waiting, and reports whether that was everything.
 func (o *outbox) writeQueued() bool {
-	for !o.lost && len(o.rest) == 0 {
-		f, _ := o.next(time.Now())
-		if f == nil {
+	for o.link != nil && len(o.rest) == 0 {
+		data, f, _ := o.next(time.Now())
+		if data == nil {
 			break
 		}
-		n, err := o.browser.TryWrite(f.data)
-		if err != nil {
+		n, err := o.link.browser.TryWrite(data)
+		if err != nil || n == len(data) {
 			f.free()
+		}
+		if err != nil {
 			o.lose(err)
 			return true
 		}
-		if n < len(f.data) {
-			o.rest, o.writing = f.data[n:], f
+		if n < len(data) {
+			o.rest, o.writing = data[n:], f
 			o.counters.SlowWrites++
 			return false
 		}
-		f.free()
 	}
-	return o.lost || len(o.rest) == 0 && o.control.len() == 0 && o.voice.len() == 0
+	return o.link == nil || len(o.rest) == 0 && o.empty()
 }
 
-// next takes the frame that is due from the lanes and accounts for it; wait is how long to wait for the next one
-// when none is due, 0 when the lanes are empty. Called with mu held.
-func (o *outbox) next(now time.Time) (f *outFrame, wait time.Duration) {
+// next takes the message that is due and accounts for it: its bytes, and its frame when those are the frame's. wait is
+// how long to wait for the next one when none is due, 0 when there is none. Called with mu held.
+func (o *outbox) next(now time.Time) (data []byte, f *outFrame, wait time.Duration) {
 	switch {
+	case o.first.len() > 0:
+		f = o.first.pop()
+	case o.replay <= o.replayTo:
+		o.buf = o.kept.appendTo(o.buf[:0], o.replay)
+		o.replay++
+		o.counters.DownlinkRepeated++
+		return o.buf, nil, 0
 	case o.control.len() > 0:
 		f = o.control.pop()
 	case o.voice.len() > 0:
 		v := *o.voice.at(0)
-		if v.speech > 0 && !o.affords(now, v.speech) {
-			return nil, max(o.paid.Sub(now)-max(0, o.lead-v.speech-pumpBatch), time.Millisecond)
+		if v.speech > 0 && !o.onPace(now, v.speech) {
+			return nil, nil, max(o.paid.Sub(now)-max(0, o.lead-v.speech-pumpBatch), time.Millisecond)
+		}
+		if v.speech > 0 && !o.inWindow(len(v.data)) {
+			return nil, nil, o.stall(now)
 		}
 		f = o.voice.pop()
 		o.speech -= f.speech
 	default:
-		return nil, 0
+		return nil, nil, 0
 	}
-	o.number(f.counted, len(f.buf)-frame.Room, f.speech, now)
-	return f, 0
+	o.number(f.data, len(f.buf)-frame.Room, f.counted, f.speech, now)
+	return f.data, f, 0
 }
 
-// pump writes until nothing is left, waiting for the socket and for the pace.
-func (o *outbox) pump() {
+// stall waits for the client to acknowledge, and gives it up as slow when it has not for the write timeout. Called
+// with mu held.
+func (o *outbox) stall(now time.Time) (wait time.Duration) {
+	if o.stalled.IsZero() {
+		o.stalled = now
+	}
+	if wait = o.stalled.Add(o.writeTimeout).Sub(now); wait <= 0 {
+		o.lose(fmt.Errorf("the browser acknowledged nothing within the write timeout: %w", os.ErrDeadlineExceeded))
+		return time.Millisecond
+	}
+	return wait
+}
+
+// pump writes until nothing is left, waiting for the socket, for the pace and for the window. It ends when l is not
+// the connection in use any more; what it was writing then is its own to forget.
+func (o *outbox) pump(l *link) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	o.mu.Lock()
-	for !o.lost {
+	defer o.mu.Unlock()
+	for o.link == l {
 		if len(o.rest) > 0 {
-			p := o.rest
-			o.mu.Unlock()
-			err := o.browser.Write(p)
-			o.mu.Lock()
-			o.rest = nil
-			if o.writing != nil {
-				o.writing.free()
-				o.writing = nil
-			}
-			if err != nil {
-				o.lose(err)
-			}
+			o.writeRest(l)
 			continue
 		}
-		f, wait := o.next(time.Now())
-		if f != nil {
-			o.rest, o.writing = f.data, f
+		data, f, wait := o.next(time.Now())
+		if data != nil {
+			o.rest, o.writing = data, f
 			continue
 		}
 		if wait == 0 {
@@ -85,18 +102,41 @@ func (o *outbox) pump() {
 		timer.Reset(wait)
 		select {
 		case <-timer.C:
-		case <-o.wake:
+		case <-l.wake:
 		}
 		o.mu.Lock()
 	}
-	o.pumping = false
-	o.mu.Unlock()
+	if o.link == l {
+		o.pumping = false
+	}
 }
 
-// number accounts for a frame whose first byte is about to be written.
-func (o *outbox) number(counted bool, payload int, speech time.Duration, now time.Time) {
+// writeRest writes what is left of a frame, without mu while it waits. Called with mu held.
+func (o *outbox) writeRest(l *link) {
+	p := o.rest
+	o.mu.Unlock()
+	err := l.browser.Write(p)
+	o.mu.Lock()
+	if o.link != l {
+		return // unlink has left the memory to this goroutine
+	}
+	o.writing.free()
+	o.rest, o.writing = nil, nil
+	if err != nil {
+		o.pumping = false
+		o.lose(err)
+	}
+}
+
+// number accounts for a message whose first byte is about to be written: wire is its frame, of which payload bytes are
+// the message. Called with mu held.
+func (o *outbox) number(wire []byte, payload int, counted bool, speech time.Duration, now time.Time) {
 	if counted {
 		o.numbered++
+		if o.resumable || o.acks {
+			o.kept.push(wire, speech)
+			o.replay, o.replayTo = o.numbered+1, o.numbered
+		}
 	}
 	o.counters.DownlinkMessages++
 	o.counters.DownlinkBytes += int64(payload)
@@ -109,22 +149,23 @@ func (o *outbox) number(counted bool, payload int, speech time.Duration, now tim
 	}
 }
 
-// tryNow encodes an event into buf and writes as much as the socket takes without waiting.
+// tryNow encodes an event into buf and writes as much as the socket takes without waiting. Called with mu held and a
+// connection that is idle.
 func (o *outbox) tryNow(e *Event, speech time.Duration, now time.Time) {
 	buf, op := o.dialect.Encode(append(o.buf[:0], header[:]...), e)
 	o.buf = buf
 	if len(buf) == frame.Room {
 		return
 	}
-	f := frame.Seal(buf, op)
-	o.number(true, len(buf)-frame.Room, speech, now)
-	n, err := o.browser.TryWrite(f)
+	wire := frame.Seal(buf, op)
+	o.number(wire, len(buf)-frame.Room, true, speech, now)
+	n, err := o.link.browser.TryWrite(wire)
 	if err != nil {
 		o.lose(err)
 		return
 	}
-	if n < len(f) {
-		o.rest = f[n:]
+	if n < len(wire) {
+		o.rest = wire[n:]
 		o.counters.SlowWrites++
 	}
 }

@@ -1,24 +1,31 @@
 package live
 
 import (
-	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 )
 
-// reader is what the browser's reader keeps between messages.
+// reader carries the messages of one connection into its session.
 type reader struct {
-	begun    bool
+	*Session
+	link     *link
 	bad      int     // malformed messages in a row
+	dropping bool    // speech is being dropped, and the browser was told
 	audio    limiter // seconds of audio
 	messages limiter
+}
 
+// mic is what the browser's readers know of the person's input. One of them holds mu while it carries out a message, so
+// that another connection takes over between two messages and never inside one.
+type mic struct {
+	mu            sync.Mutex
 	activity      bool // push-to-talk: an activity is open
 	activityAudio bool // and has been given audio
-	manual        bool // push-to-talk; static after the start
-	unechoed      bool // typed texts do not come back as transcripts; static after the start
-	dropping      bool // speech is being dropped, and the browser was told
+
+	manual   bool // push-to-talk; static
+	unechoed bool // typed texts do not come back as transcripts; static
 }
 
 // minFrameCost is what the smallest frame of audio counts for, in seconds: an empty one costs work too.
@@ -27,102 +34,95 @@ const minFrameCost = 0.0005
 // maxBadMessages in a row end the connection: whoever speaks has lost the thread.
 const maxBadMessages = 10
 
-// read carries the browser's messages into the session until the connection is over. Messages that come after
+// read carries the messages of a connection into the session until the connection is over. Messages that come after
 // the session has its reason to end are read, so that the closing handshake can end, and thrown away.
-func (s *Session) read(b Browser, generation uint64) {
+func (s *Session) read(l *link, resumed bool) {
+	r := s.newReader(l, resumed)
 	var f Frame
 	var c Command
 	for {
-		if err := b.Read(&f); err != nil {
-			s.readFailed(err, generation)
+		if err := l.browser.Read(&f); err != nil {
+			s.readFailed(l, err)
 			return
 		}
 		if s.ctx.Err() != nil {
 			continue
 		}
-		if err := s.dialect.Decode(f, &c); err != nil {
-			if s.throttle(&Command{}) {
-				s.refuse(err, generation)
-			}
-			continue
-		}
-		s.reader.bad = 0
-		if !s.reader.begun {
-			s.first(&c)
-			continue
-		}
-		if s.throttle(&c) {
-			s.command(&c, generation)
+		if err := s.dialect.Decode(f, &c); err == nil {
+			r.take(&c, len(f.Data))
+		} else if r.throttle(&Command{}) {
+			r.refuse(err, len(f.Data))
 		}
 	}
 }
 
+func (s *Session) newReader(l *link, resumed bool) *reader {
+	r := &reader{
+		Session: s, link: l,
+		audio:    newLimiter(s.config.Limits.AudioRate, s.config.Limits.AudioBurst.Seconds()),
+		messages: newLimiter(s.config.Limits.MessageRate, float64(s.config.Limits.MessageBurst)),
+	}
+	if resumed { // what the client repeats was not more than it may send
+		r.audio.tokens += repeatedAudio.Seconds()
+		r.messages.tokens += repeatedMessages
+	}
+	return r
+}
+
+// take carries out one message of size bytes, and sends up what there is to send.
+func (r *reader) take(c *Command, size int) {
+	r.bad = 0
+	if r.throttle(c) && r.carryOut(c, size) {
+		r.sendUp(false)
+		r.dropLate()
+	}
+}
+
+// What a client that resumes may send at once on top of its limits: as much as it keeps.
+const (
+	repeatedAudio    = time.Minute
+	repeatedMessages = 1000
+)
+
 // refuse answers a message that cannot be carried out.
-func (s *Session) refuse(err error, generation uint64) {
-	var m *MessageError
-	if !errors.As(err, &m) {
-		m = fatal(ReasonInternal, "", ReasonInternal.Text)
+func (r *reader) refuse(err error, size int) {
+	r.mic.mu.Lock()
+	defer r.mic.mu.Unlock()
+	if !r.in.count(r.link.generation) {
+		return
 	}
-	if s.reader.begun {
-		s.in.count(generation)
-	}
+	r.acknowledge(size)
+	m := asMessageError(err)
 	if m.Code != ReasonBadMessage.Code {
-		s.reader.bad = 0
-	} else if s.reader.bad++; s.reader.bad >= maxBadMessages {
-		s.end(ReasonBadMessage, fmt.Sprintf("%d messages in a row could not be read; the last one: %s", maxBadMessages, m.Message))
+		r.bad = 0
+	} else if r.bad++; r.bad >= maxBadMessages {
+		r.end(ReasonBadMessage, tooManyBad(m))
 		return
 	}
 	if m.Ends != nil {
-		s.endWith(*m.Ends, m.Message, m.Field, nil)
+		r.endWith(*m.Ends, m.Message, m.Field, nil)
 		return
 	}
-	s.warn(WarningNotice{Code: m.Code, Message: m.Message, Field: m.Field})
-}
-
-// first handles what comes before the session has begun.
-func (s *Session) first(c *Command) {
-	switch c.Kind {
-	case CommandStart:
-		if c.Start.Resume != nil {
-			s.end(ReasonSessionNotFound, "")
-			return
-		}
-		p, err := resolve(s.config, s.backend.Name, &c.Start.Config)
-		if err != nil {
-			s.refuse(err, 0)
-			return
-		}
-		s.reader.begun, s.reader.manual = true, p.setup.VAD.Manual
-		s.reader.unechoed = p.setup.Model.TextInput == "content"
-		s.begin(p)
-	case CommandAudio:
-		s.end(ReasonBadAudio, "Audio came before start_session: the first message must be start_session.")
-	case CommandPing:
-		s.pong(c)
-	case CommandEnd:
-		s.end(ReasonEnded, "")
-	default:
-		s.warn(WarningNotice{Code: "not_started", Message: "The first message must be start_session; this one was ignored."})
-	}
+	r.warn(WarningNotice{Code: m.Code, Message: m.Message, Field: m.Field})
 }
 
 // throttle makes the reader wait when the browser sends faster than it may, and reports whether the session goes
 // on. What waits meanwhile fills the socket's buffers, and holds the browser back.
-func (s *Session) throttle(c *Command) bool {
-	limit, n := &s.reader.messages, 1.0
+func (r *reader) throttle(c *Command) bool {
+	limit, n := &r.messages, 1.0
 	if c.Kind == CommandAudio {
-		limit, n = &s.reader.audio, max(float64(len(c.PCM))/float64(2*s.inputRate), minFrameCost)
+		limit, n = &r.audio, max(float64(len(c.PCM))/float64(2*r.inputRate), minFrameCost)
 	}
 	wait, paused := limit.take(n, time.Now())
 	if wait == 0 {
 		return true
 	}
-	if paused+wait > s.config.Limits.WriteTimeout {
-		what := fmt.Sprintf("messages: more than %v a second (limits.message_rate)", s.config.Limits.MessageRate)
+	if paused+wait > r.config.Limits.WriteTimeout {
+		what := fmt.Sprintf("messages: more than %v a second (limits.message_rate)", r.config.Limits.MessageRate)
 		if c.Kind == CommandAudio {
-			what = fmt.Sprintf("audio: more than %v times real time (limits.audio_rate)", s.config.Limits.AudioRate)
+			what = fmt.Sprintf("audio: more than %v times real time (limits.audio_rate)", r.config.Limits.AudioRate)
 		}
-		s.end(ReasonRateLimited, "Too much was sent too fast for too long, of "+what+".")
+		r.end(ReasonRateLimited, "Too much was sent too fast for too long, of "+what+".")
 		return false
 	}
 	timer := time.NewTimer(wait)
@@ -130,127 +130,149 @@ func (s *Session) throttle(c *Command) bool {
 	select {
 	case <-timer.C:
 		return true
-	case <-s.ctx.Done():
+	case <-r.ctx.Done():
 		return false
 	}
 }
 
-// command carries out one message of a session that has begun.
-func (s *Session) command(c *Command, generation uint64) {
+// carryOut carries out one message of size bytes, and reports whether something may have to go up for it. A message of a
+// connection that has been replaced is thrown away.
+func (r *reader) carryOut(c *Command, size int) (send bool) {
+	r.mic.mu.Lock()
+	defer r.mic.mu.Unlock()
+	if !r.counts(c, size) {
+		return false
+	}
 	now := time.Now()
 	switch c.Kind {
 	case CommandAudio:
-		s.audio(c, generation, now)
-	case CommandText, CommandVideo:
-		if c.Kind == CommandText {
-			s.touch(now)
-			s.turns.heard(now)
-			if s.reader.unechoed {
-				s.history.typed(c.Text)
-			}
+		return r.speech(c, now)
+	case CommandText:
+		r.touch(now)
+		r.turns.heard(now)
+		if r.mic.unechoed {
+			r.history.typed(c.Text)
 		}
-		s.forward(c, generation, now)
+		return r.forward(c)
+	case CommandVideo:
+		return r.forward(c)
 	case CommandActivityStart, CommandActivityEnd, CommandAudioStreamEnd:
-		s.activity(c, generation, now)
+		return r.activity(c, now)
 	case CommandToolResponse:
-		s.touch(now)
-		s.toolResponse(c, generation, now)
+		r.touch(now)
+		return r.toolResponse(c)
 	case CommandInterrupt:
-		s.in.count(generation)
-		s.interrupt()
+		r.interrupt()
 	case CommandUpdate:
-		s.in.count(generation)
-		s.warn(WarningNotice{Code: ReasonNotAllowed.Code, Message: "This server cannot change a conversation that has begun; nothing was changed."})
+		r.warn(WarningNotice{Code: ReasonNotAllowed.Code, Message: "This server cannot change a conversation that has begun; nothing was changed."})
 	case CommandStart:
-		s.warn(WarningNotice{Code: "already_started", Message: "The session has started already; this start_session was ignored."})
+		r.warn(WarningNotice{Code: "already_started", Message: "The session has started already; this start_session was ignored."})
 	case CommandAck:
-		s.out.acknowledge(c.Count)
+		r.out.acknowledge(c.Count)
 	case CommandSkipped:
-		// A client only gives up what it repeats after a resume, and nothing is resumed here.
+		r.in.skipped(c.Count)
 	case CommandPing:
-		s.pong(c)
+		r.out.linkNotice(PongNotice{T: append([]byte(nil), c.Time...), Time: now.UnixMilli()})
 	case CommandEnd:
-		s.in.count(generation)
-		s.end(ReasonEnded, "")
+		r.end(ReasonEnded, "")
 	case CommandNone:
 	}
+	return false
 }
 
-func (s *Session) pong(c *Command) {
-	s.out.notice(PongNotice{T: append([]byte(nil), c.Time...), Time: time.Now().UnixMilli()})
+// counts reports whether the connection is the session's, and counts the message unless it is about the connection
+// itself.
+func (r *reader) counts(c *Command, size int) bool {
+	switch c.Kind {
+	case CommandStart, CommandAck, CommandSkipped, CommandPing:
+		return r.in.isCurrent(r.link.generation)
+	}
+	if !r.in.count(r.link.generation) {
+		return false
+	}
+	r.acknowledge(size)
+	return true
 }
 
-// audio is the hot path up: one frame of the microphone.
-func (s *Session) audio(c *Command, generation uint64, now time.Time) {
-	if s.reader.manual {
-		if !s.reader.activity {
-			s.in.skip(generation, c.PCM, s.bytesPerMs)
-			return
+// speech is the hot path up: one frame of the microphone.
+func (r *reader) speech(c *Command, now time.Time) (send bool) {
+	if r.mic.manual {
+		if !r.mic.activity {
+			r.in.unheard(c.PCM, r.bytesPerMs)
+			return false
 		}
-		s.reader.activityAudio = true
+		r.mic.activityAudio = true
 	}
 	if isLoud(c.PCM) {
-		s.lastLoud.Store(now.UnixNano())
+		r.lastLoud.Store(now.UnixNano())
 	}
-	if counted, _ := s.in.accept(generation, c, now); !counted {
-		return
-	}
-	s.sendUp(false)
-	if dropped := s.in.drop(s.bytesPerMs); dropped > 0 && !s.reader.dropping {
-		s.reader.dropping = true
-		s.warn(WarningNotice{Code: "audio_dropped", Message: "The model does not keep up: the oldest speech that waited was dropped."})
-	} else if dropped == 0 {
-		s.reader.dropping = false
+	r.in.addAudio(c.PCM, now)
+	return true
+}
+
+// dropLate drops the oldest of what the model did not take in time.
+func (r *reader) dropLate() {
+	if dropped := r.in.drop(r.bytesPerMs); dropped == 0 {
+		r.dropping = false
+	} else if !r.dropping {
+		r.dropping = true
+		r.warn(WarningNotice{Code: "audio_dropped", Message: "The model does not keep up: the oldest speech that waited was dropped."})
 	}
 }
 
 // forward hands a command to the upstream, in its place among the audio.
-func (s *Session) forward(c *Command, generation uint64, now time.Time) {
-	if _, ok := s.in.accept(generation, c, now); !ok {
-		s.end(ReasonRateLimited, "More messages are waiting for the model than are kept.")
-		return
+func (r *reader) forward(c *Command) (send bool) {
+	if !r.in.addCommand(c) {
+		r.end(ReasonRateLimited, "More messages are waiting for the model than are kept.")
+		return false
 	}
-	s.sendUp(false)
+	return true
 }
 
 // activity handles push-to-talk and the end of the microphone's stream. Upstreams close the connection on marks
 // that do not fit the mode, so those never get there.
-func (s *Session) activity(c *Command, generation uint64, now time.Time) {
-	r := &s.reader
+func (r *reader) activity(c *Command, now time.Time) (send bool) {
+	m := &r.mic
 	switch {
-	case !r.manual && c.Kind != CommandAudioStreamEnd:
-		s.in.count(generation)
-		s.warn(WarningNotice{Code: ReasonNotAllowed.Code, Field: "vad.mode", Message: "activity_start and activity_end need config.vad.mode \"manual\"; this one was ignored."})
-		return
-	case r.manual && (c.Kind == CommandActivityStart) == r.activity, r.manual && c.Kind == CommandAudioStreamEnd && !r.activity:
-		s.in.count(generation) // begun or ended already
-		return
-	case r.manual && c.Kind == CommandActivityStart:
-		r.activity, r.activityAudio = true, false
-		s.touch(now)
-	case r.manual:
-		c.Kind = CommandActivityEnd // turn_complete ends an activity too
-		if !r.activityAudio {
-			s.in.pad(make([]byte, s.bytesPerMs*int(silenceLength/time.Millisecond)), now) // an empty activity closes the upstream
-		}
-		r.activity = false
-		s.turns.heard(now)
+	case !m.manual && c.Kind != CommandAudioStreamEnd:
+		r.warn(WarningNotice{Code: ReasonNotAllowed.Code, Field: "vad.mode", Message: "activity_start and activity_end need config.vad.mode \"manual\"; this one was ignored."})
+		return false
+	case m.manual && (c.Kind == CommandActivityStart) == m.activity, m.manual && c.Kind == CommandAudioStreamEnd && !m.activity:
+		return false // begun or ended already
+	case m.manual && c.Kind == CommandActivityStart:
+		m.activity, m.activityAudio = true, false
+		r.touch(now)
+	case m.manual:
+		return r.endActivity(now) // turn_complete ends an activity too
 	default:
-		s.turns.heard(now)
+		r.turns.heard(now)
 	}
-	s.forward(c, generation, now)
+	return r.forward(c)
+}
+
+// endActivity ends the push-to-talk activity that is open. Called with mic.mu held.
+func (s *Session) endActivity(now time.Time) (send bool) {
+	if !s.mic.activityAudio {
+		s.in.addAudio(make([]byte, s.bytesPerMs*int(silenceLength/time.Millisecond)), now) // an empty activity closes the upstream
+	}
+	s.mic.activity = false
+	s.turns.heard(now)
+	if !s.in.addCommand(&Command{Kind: CommandActivityEnd}) {
+		s.end(ReasonRateLimited, "More messages are waiting for the model than are kept.")
+		return false
+	}
+	return true
 }
 
 // toolResponse passes on the answers to calls that are open.
-func (s *Session) toolResponse(c *Command, generation uint64, now time.Time) {
-	known, unknown := s.tools.answer(c.Responses)
+func (r *reader) toolResponse(c *Command) (send bool) {
+	known, unknown := r.tools.answer(c.Responses)
 	if len(unknown) > 0 {
-		s.warn(WarningNotice{Code: "unknown_tool_call", Message: fmt.Sprintf("No tool call %.100s is open; its answer was ignored.", strings.Join(unknown, ", "))})
+		r.warn(WarningNotice{Code: "unknown_tool_call", Message: fmt.Sprintf("No tool call %.100s is open; its answer was ignored.", strings.Join(unknown, ", "))})
 	}
 	if len(known) == 0 {
-		s.in.count(generation)
-		return
+		return false
 	}
 	c.Responses = known
-	s.forward(c, generation, now)
+	return r.forward(c)
 }

@@ -335,7 +335,7 @@ func TestSession_whatIsKeptIsBoundedInItems(t *testing.T) {
 	in := &inbox{maxKept: 30 * 32000, maxUnsent: 30 * 32000}
 	now := time.Now()
 	for range 200_000 { // an hour at limits.message_rate
-		in.accept(0, &Command{Kind: CommandAudioStreamEnd}, now)
+		in.addCommand(&Command{Kind: CommandAudioStreamEnd})
 		_, _, at := in.take(nil, takeRule{})
 		in.marked(0, at)
 	}
@@ -344,7 +344,7 @@ func TestSession_whatIsKeptIsBoundedInItems(t *testing.T) {
 	}
 	in = &inbox{maxKept: 30 * 32000, maxUnsent: 30 * 32000}
 	for range 480_000 { // 30 s of audio, a sample a message
-		in.accept(0, &Command{Kind: CommandAudio, PCM: []byte{1, 2}}, now)
+		in.addAudio([]byte{1, 2}, now)
 	}
 	if b := len(in.items.buf) * int(unsafe.Sizeof(item{})); b > 10<<20 {
 		t.Errorf("960000 bytes of audio cost %d bytes of items", b)
@@ -473,7 +473,8 @@ func TestSession_anAnswerThatRacesWithARenewalIsNotGiven(t *testing.T) {
 	known, _ := s.tools.answer([]ToolResponse{{ID: "c1", Response: json.RawMessage(`{}`)}}) // reader: toolResponse
 	s.retire(io.EOF, "upstream_lost")                                                       // owner: renew
 	s.prepare("upstream_lost")
-	s.forward(&Command{Kind: CommandToolResponse, Responses: known}, 1, time.Now()) // reader goes on
+	s.forward(&Command{Kind: CommandToolResponse, Responses: known}) // reader goes on
+	s.sendUp(false)
 	second := newMemUpstream()
 	s.up.own(second)
 	s.reopen(second)
@@ -614,11 +615,12 @@ func TestSession_noMinimumChunk(t *testing.T) {
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	s := newSession(NewGateway(cfg, nil, slog.New(slog.DiscardHandler)), Backend{Name: BackendGemini}, &cfg, Client{})
 	p, _ := resolve(&cfg, BackendGemini, &StartConfig{})
+	s := newSession(NewGateway(cfg, nil, slog.New(slog.DiscardHandler)), Backend{Name: BackendGemini}, &cfg, Client{}, p)
 	b, up := nullBrowser{newMemBrowser(t)}, nullUpstream{newMemUpstream()}
-	s.attach(b)
-	s.begin(p)
+	if _, err := s.attach(b, nil); err != nil {
+		t.Fatal(err)
+	}
 	s.up.own(up)
 	returned := make(chan struct{})
 	go func() { s.ready(up); close(returned) }()

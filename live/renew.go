@@ -24,6 +24,8 @@ type renewal struct {
 
 	heardAgain bool // what is given again had been transcribed
 
+	patience time.Duration // more than live.connect_timeout: the conversation's old holder may have the upstream still
+
 	forgone int // bytes of audio that were to be given again, until the handle turned out to be dead
 }
 
@@ -54,6 +56,7 @@ func (s *Session) note(e *Event) {
 	case EventTurnComplete:
 		n.transcript = n.answer
 		s.history.turn()
+		s.pointBehind(n.transcript.beyond(n.covers))
 	case EventResumption:
 		if !e.Resumable || e.Handle == "" {
 			return
@@ -66,6 +69,8 @@ func (s *Session) note(e *Event) {
 			n.covers = span{audio: s.in.place(), commands: n.transcript.commands}
 		}
 		s.in.cover(n.covers, s.overlap())
+		s.setPoint(n.handle, n.covers)
+		s.pointBehind(n.transcript.beyond(n.covers))
 	case EventGoAway:
 		n.rotate = true
 		left := max(0, e.TimeLeft-min(rotateMargin, e.TimeLeft/2))
@@ -118,6 +123,11 @@ func (s *Session) renew(err error) Upstream {
 		n.began, n.attempts = now, 0
 	}
 	s.retire(err, why)
+	if why == "go_away" && s.detached() { // nobody needs the next connection yet
+		s.awaitBrowser()
+		now = time.Now()
+		n.began = now
+	}
 	again, lost := s.prepare(why)
 	n.forgone = 0
 
@@ -226,7 +236,7 @@ func (s *Session) prepare(why string) (again, lost int) {
 // has a reason to end.
 func (s *Session) reconnect() Upstream {
 	n := &s.next
-	ctx, cancel := context.WithDeadline(s.ctx, n.began.Add(s.config.Live.ConnectTimeout))
+	ctx, cancel := context.WithDeadline(s.ctx, n.began.Add(s.config.Live.ConnectTimeout+n.patience))
 	defer cancel()
 	for {
 		if n.attempts > 0 && !pause(ctx, backoff(n.attempts)) {
@@ -253,6 +263,7 @@ func (s *Session) reconnect() Upstream {
 		case asUpstreamError(err).Fault == FaultDeadHandle && setup.Handle != "":
 			// Not an attempt that failed: what it knew is in the transcript.
 			n.handle = ""
+			s.dropPoint()
 			n.attempts--
 			n.forgone += s.in.forgo(n.transcript, s.overlap())
 			s.log.Info("the resumption handle is dead; the next connection is seeded with the transcript")
@@ -275,6 +286,10 @@ func (s *Session) reopen(up Upstream) {
 	s.next.since = now
 	s.life.mu.Lock()
 	s.life.move(eventReady)
+	s.life.renewed = "renewed"
+	if s.next.handle == "" {
+		s.life.renewed = "fresh"
+	}
 	s.life.mu.Unlock()
 	s.up.lastSent.Store(now.UnixNano())
 	s.up.open(up)

@@ -193,3 +193,22 @@ func (in *inbox) oldest() int64 {
 	}
 	return in.items.at(0).pos
 }
+
+// resumeAt is where a client has to go on for another instance that has no more than what cover has left: how many of its
+// messages the handle includes, which commands behind those it knows as well, and whether a push-to-talk activity is
+// open there.
+func (in *inbox) resumeAt(known span) (covered int64, ahead []int64, activity bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	covered = in.received
+	if in.items.len() > 0 {
+		covered = max(0, in.items.at(0).seq-1)
+	}
+	for i := range in.done {
+		it := in.items.at(i)
+		if it.command != nil && in.first+int64(i) < known.commands.item && it.seq > covered {
+			ahead = append(ahead, it.seq)
+		}
+	}
+	return covered, ahead, in.activity
+}

@@ -109,6 +109,8 @@ type plan struct {
 	setup     Setup
 	assistant string
 	userID    string
+	resumable bool
+	asked     StartConfig // what the client asked for, for tickets
 	warnings  []WarningNotice
 }
 
@@ -126,7 +128,7 @@ func resolve(cfg *Config, backend string, c *StartConfig) (plan, error) {
 		return plan{}, fatal(ReasonBadConfig, "assistant", fmt.Sprintf("There is no assistant called %.60q here.", name))
 	}
 	assistant := cfg.Assistants[at]
-	p := plan{assistant: name, userID: or(c.UserID, "")}
+	p := plan{assistant: name, userID: or(c.UserID, ""), asked: *c}
 
 	model, err := resolveModel(cfg, backend, assistant, c.Model)
 	if err != nil {
@@ -148,7 +150,8 @@ func resolve(cfg *Config, backend string, c *StartConfig) (plan, error) {
 		p.warn("language", fmt.Sprintf("The model %s chooses the language by itself; %s was not passed on.", model.ID, language))
 		language = ""
 	}
-	if c.Resumable != nil && *c.Resumable {
+	if p.resumable = or(c.Resumable, false); p.resumable && cfg.Resume.Window == 0 {
+		p.resumable = false
 		p.warn("resumable", "This server does not resume conversations; this one ends with its connection.")
 	}
 	p.setup = Setup{

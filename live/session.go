@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -13,26 +12,30 @@ import (
 	"github.com/stonepot/stonepot/live/frame"
 )
 
-// Session is one conversation. Three goroutines carry it: the browser's reader (the caller of serve), the owner
-// of the upstream, and, while something waits to be written to the browser, the pump. serve returns after all of
-// them, and after every callback of a timer.
+// Session is one conversation. Its owner, the gateway, runs the goroutine that owns the upstream (run) for the whole of
+// its life. Beside it there are the reader of the connection that a browser has just now (the caller of read), and, while
+// something waits to be written to the browser, the pump. run returns after the pump and every callback of a timer;
+// leave lets a reader go when nobody touches its connection any more.
 //
 // It has three parts with a lock each: in, what came from the browser; up, the way to the upstream; out, the way
 // to the browser. in.mu and out.mu are leaves and never held together; up.mu and turns.mu are taken before them.
+// mic.mu, which a reader holds while it carries out one message, comes before all of them.
 type Session struct {
-	// Static after newSession.
-	id      string
-	gateway *Gateway
-	backend Backend
-	config  *Config
-	client  Client
-	created time.Time
-	dialect Dialect
-	ctx     context.Context // done when the session has a reason to end
-	cancel  context.CancelFunc
-	started chan struct{} // closed when start_session was accepted
-
-	// Static after started is closed.
+	// Static after newSession and adopt.
+	id         string
+	gateway    *Gateway
+	backend    Backend
+	config     *Config
+	client     Client // who began it, or brought it here
+	created    time.Time
+	dialect    Dialect
+	ctx        context.Context // done when the session has a reason to end
+	cancel     context.CancelFunc
+	seated     chan struct{} // closed when the first connection is attached
+	over       chan struct{} // closed when the gateway has forgotten the session
+	adopted    bool          // it goes on with a conversation of another instance
+	resumable  bool
+	cutShort   bool // the other instance may have been in the middle of an answer
 	log        *slog.Logger
 	outputRate int // Hz
 	inputRate  int // Hz
@@ -45,12 +48,15 @@ type Session struct {
 	out   outbox
 	turns turns
 	tools openCalls
+	mic   mic
+	acks  acks
 	life  life
 
 	live       atomic.Bool  // the upstream takes input
 	lastActive atomic.Int64 // Unix nanoseconds
 	lastLoud   atomic.Int64 // Unix nanoseconds; 0: never
 	expiryTold atomic.Bool
+	draining   atomic.Bool // it ends as soon as another instance can go on with it
 
 	flushTimer *time.Timer
 	flushArmed atomic.Bool
@@ -63,38 +69,67 @@ type Session struct {
 	next      renewal
 
 	history history
-
-	reader reader // owned by the browser's reader
 }
 
-func newSession(g *Gateway, b Backend, cfg *Config, c Client) *Session {
+// newSession makes a session of what its client asked for.
+func newSession(g *Gateway, b Backend, cfg *Config, c Client, p plan) *Session {
+	now := time.Now()
+	rate := p.setup.InputRate
+	bytesFor := func(d time.Duration) int { return int(int64(rate)*int64(d)/int64(time.Second)) * 2 }
 	s := &Session{
-		id:      newID(),
-		gateway: g,
-		backend: b,
-		config:  cfg,
-		client:  c,
-		created: time.Now(),
-		started: make(chan struct{}),
+		id:         newID(),
+		gateway:    g,
+		backend:    b,
+		config:     cfg,
+		client:     c,
+		created:    now,
+		seated:     make(chan struct{}),
+		over:       make(chan struct{}),
+		resumable:  p.resumable,
+		outputRate: p.setup.Model.OutputRate(),
+		inputRate:  rate,
+		bytesPerMs: rate * 2 / 1000,
+		minChunk:   bytesFor(cfg.Audio.MinUpstreamChunk),
+		maxChunk:   bytesFor(cfg.Audio.MaxUpstreamChunk),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.log = g.log.With("session", s.id, "backend", b.Name)
-	s.dialect = newStonepot(s.id, cfg.Limits)
-	s.life.browser, s.life.upstream = browserNew, upstreamNone
-	s.out.dialect = s.dialect
+	s.name(newID())
+	s.life.plan, s.life.begun = p, now
+	s.life.browser, s.life.upstream = browserDetached, upstreamConnecting
+	s.in.maxUnsent = bytesFor(cfg.Audio.Inbox)
+	s.in.maxKept = bytesFor(cfg.Resume.ReplayAudio)
+	s.tools.hold = p.setup.Model.HoldAudioDuringTool
+	s.mic.manual = p.setup.VAD.Manual
+	s.mic.unechoed = p.setup.Model.TextInput == "content"
 	s.out.maxVoice = cfg.Audio.Outbox
-	s.out.wake = make(chan struct{}, 1)
-	s.out.failed = s.browserFailed
+	s.out.window = cfg.Audio.Window
+	s.out.writeTimeout = cfg.Limits.WriteTimeout
+	s.out.resumable, s.out.kept.store = p.resumable, p.resumable
+	s.out.lost, s.out.overflowed = s.browserFailed, s.outboxFull
 	if s.dialect.Traits().Paced {
 		s.out.lead = cfg.Audio.PlaybackLead
 	}
-	s.reader.audio = newLimiter(cfg.Limits.AudioRate, cfg.Limits.AudioBurst.Seconds())
-	s.reader.messages = newLimiter(cfg.Limits.MessageRate, float64(cfg.Limits.MessageBurst))
-	s.flushTimer = time.AfterFunc(time.Hour, s.flushShort)
-	s.flushTimer.Stop()
-	s.timerAt = s.created.Add(cfg.Limits.FirstMessage)
-	s.timer = time.AfterFunc(cfg.Limits.FirstMessage, s.tick)
+	s.touch(now)
+	s.up.lastSent.Store(now.UnixNano())
+	s.flushTimer = stopped(s.flushShort)
+	s.acks.timer = stopped(s.ackLate)
+	s.timer = stopped(s.tick)
 	return s
+}
+
+// name gives a session that has not begun its id.
+func (s *Session) name(id string) {
+	s.id = id
+	s.log = s.gateway.log.With("session", id, "backend", s.backend.Name)
+	s.dialect = newStonepot(id, s.config.Limits)
+	s.out.dialect = s.dialect
+}
+
+// stopped is a timer for f that does not run yet.
+func stopped(f func()) *time.Timer {
+	t := time.AfterFunc(time.Hour, f)
+	t.Stop()
+	return t
 }
 
 // newID is a session's name: hard to guess, because operators act on sessions by it.
@@ -104,66 +139,24 @@ func newID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// serve carries the conversation over b until it has ended.
-func (s *Session) serve(b Browser) {
-	generation := s.attach(b)
-	var upstream sync.WaitGroup
-	upstream.Go(s.runUpstream)
-	s.read(b, generation)
-	upstream.Wait()
+// run carries the conversation until it has ended. It is called by the gateway, once.
+func (s *Session) run() {
+	s.runUpstream()
 	s.cancel()
 	s.in.clear()
 	s.out.release()
 	s.logEnd()
 }
 
-// attach makes b the session's browser, as one operation: from then on only its messages count and only its
-// socket is written.
-func (s *Session) attach(b Browser) (generation uint64) {
-	generation = s.out.attach(b)
-	s.in.mu.Lock()
-	defer s.in.mu.Unlock()
-	s.in.generation = generation
-	return generation
-}
-
-// begin makes the session what p says. It is called by the reader, once.
-func (s *Session) begin(p plan) {
-	rate := p.setup.InputRate
-	bytesFor := func(d time.Duration) int { return int(int64(rate)*int64(d)/int64(time.Second)) * 2 }
-	s.outputRate = p.setup.Model.OutputRate()
-	s.inputRate, s.bytesPerMs = rate, rate*2/1000
-	s.minChunk = bytesFor(s.config.Audio.MinUpstreamChunk)
-	s.maxChunk = bytesFor(s.config.Audio.MaxUpstreamChunk)
-	s.in.mu.Lock()
-	s.in.maxUnsent = bytesFor(s.config.Audio.Inbox)
-	s.in.maxKept = bytesFor(s.config.Resume.ReplayAudio)
-	s.in.mu.Unlock()
-	s.tools.hold = p.setup.Model.HoldAudioDuringTool
-	now := time.Now()
-	s.touch(now)
-	s.up.lastSent.Store(now.UnixNano())
+// plan is what the session was, or will be, asked for.
+func (s *Session) plan() plan {
 	s.life.mu.Lock()
-	s.life.plan, s.life.begun = p, now
-	s.life.move(eventStart)
-	s.life.mu.Unlock()
-	s.log.Info("session started", "model", p.setup.Model.ID, "assistant", p.assistant, "simulated", s.backend.Simulated,
-		"address", s.client.Address, "trace", s.client.Trace)
-
-	s.out.notice(StartedNotice{Workflow: s.backend.Workflow, Protocol: protocolVersion, Time: now.UnixMilli()})
-	for _, w := range p.warnings {
-		s.warn(w)
-	}
-	close(s.started)
-	s.tickSoon(0)
+	defer s.life.mu.Unlock()
+	return s.life.plan
 }
 
 // setup is what the upstream was, or will be, asked for.
-func (s *Session) setup() Setup {
-	s.life.mu.Lock()
-	defer s.life.mu.Unlock()
-	return s.life.plan.setup
-}
+func (s *Session) setup() Setup { return s.plan().setup }
 
 // end gives the session its reason to end, and starts its end; the first reason stays. detail is a sentence for
 // the person, or empty for the reason's own.
@@ -172,12 +165,7 @@ func (s *Session) end(r Reason, detail string) { s.endWith(r, detail, "", nil) }
 func (s *Session) endWith(r Reason, detail, field string, cause error) {
 	s.life.mu.Lock()
 	defer s.life.mu.Unlock()
-	if s.life.reason.Code != "" {
-		return
-	}
-	s.life.reason, s.life.detail, s.life.field, s.life.cause = r, detail, field, cause
-	s.life.ended = time.Now()
-	s.life.move(eventEnd)
+	s.life.end(r, detail, field, cause)
 	s.cancel()
 }
 
@@ -193,20 +181,6 @@ func (s *Session) warn(w WarningNotice) {
 	s.life.warnings++
 	s.life.mu.Unlock()
 	s.out.notice(w)
-}
-
-// browserFailed is told by the outbox, once, that the browser takes nothing any more.
-func (s *Session) browserFailed(err error) {
-	if errors.Is(err, errOutboxFull) {
-		s.endWith(ReasonSlowClient, "", "", err)
-		return // it can still be told
-	}
-	if slow(err) {
-		s.endWith(ReasonSlowClient, "", "", err)
-	} else {
-		s.endWith(ReasonBrowserGone, "", "", err)
-	}
-	s.out.abort()
 }
 
 // upstreamFailed is told by a sender that the upstream takes nothing any more. What ended it is often still to be
@@ -237,9 +211,17 @@ func (s *Session) runUpstream() {
 // connect waits for the start, dials and waits for the setup's acceptance. nil: the session has a reason to end.
 func (s *Session) connect() Upstream {
 	select {
-	case <-s.started:
+	case <-s.seated:
 	case <-s.ctx.Done():
 		return nil
+	}
+	if s.adopted {
+		s.next.began = time.Now()
+		up := s.reconnect()
+		if up != nil {
+			s.ready(up)
+		}
+		return up
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, s.config.Live.ConnectTimeout)
 	defer cancel()
@@ -285,7 +267,7 @@ func (s *Session) ready(up Upstream) {
 	s.life.mu.Lock()
 	s.life.ready = now
 	s.life.move(eventReady)
-	p, took := s.life.plan, now.Sub(s.life.begun)
+	p, took := s.life.plan, now.Sub(s.created)
 	s.life.mu.Unlock()
 	s.next.since = now
 	s.gateway.statics.tookReady(took)
@@ -325,6 +307,9 @@ func (s *Session) receive(up Upstream) error {
 		}
 		s.note(&e)
 		s.event(&e)
+		if s.draining.Load() && s.portable() {
+			s.end(ReasonServerDraining, "")
+		}
 		if s.due(&e) {
 			return nil
 		}
@@ -350,22 +335,22 @@ func (s *Session) finish() {
 		s.next.deadline.Stop()
 	}
 	s.life.close()
-	s.flushTimer.Stop() // after life.close: a callback may have armed them again
-	s.timer.Stop()
-
-	s.life.mu.Lock()
-	r, detail, field := s.life.reason, s.life.detail, s.life.field
-	begun, usage := s.life.begun, totals(s.life.usage())
-	s.life.mu.Unlock()
-	if detail == "" {
-		detail = r.Text
+	for _, t := range []*time.Timer{s.flushTimer, s.acks.timer, s.timer} {
+		t.Stop() // after life.close: a callback may have armed it again
 	}
+
+	e := s.tombstone()
+	r := e.reason
 	var last []Notice
 	if r != ReasonEnded {
-		last = append(last, ErrorNotice{Error: detail, Code: r.Code, Retryable: r.Retryable(), Field: field})
+		if r == ReasonServerDraining && s.resumable { // it goes on elsewhere
+			text, _ := s.ticket(true)
+			last = append(last, TicketNotice{text})
+		}
+		last = append(last, ErrorNotice{Error: e.detail, Code: r.Code, Retryable: r.Retryable(), Field: e.field})
 	}
-	if !begun.IsZero() {
-		last = append(last, EndedNotice{Reason: r.Code, DurationMs: milliseconds(time.Since(begun)), Turns: s.turns.count(), Usage: usage})
+	if !r.Kept || !s.resumable {
+		last = append(last, e.last)
 	}
 	draining := r == ReasonServerDraining
 	s.out.finish(draining, last...)
@@ -380,23 +365,18 @@ func (s *Session) finish() {
 	s.life.mu.Unlock()
 }
 
-// readFailed ends the session for what ended the browser's connection.
-func (s *Session) readFailed(err error, generation uint64) {
-	var goodbye *frame.CloseError
-	var violation *frame.Error
-	switch {
-	case errors.As(err, &violation):
-		s.endWith(violationReason(violation), "", "", err)
-		return // the browser can still be told
-	case errors.As(err, &goodbye) && goodbye.Code == ReasonEnded.Close:
-		s.end(ReasonEnded, "")
-	default:
-		s.endWith(ReasonBrowserGone, "", "", err)
-	}
+// tombstone is how the session, which has its reason, ended.
+func (s *Session) tombstone() tombstone {
+	turns := s.turns.count()
 	s.life.mu.Lock()
-	s.life.move(eventLost)
-	s.life.mu.Unlock()
-	s.out.detach(generation)
+	defer s.life.mu.Unlock()
+	l := &s.life
+	e := tombstone{reason: l.reason, detail: l.detail, field: l.field}
+	if e.detail == "" {
+		e.detail = e.reason.Text
+	}
+	e.last = EndedNotice{Reason: e.reason.Code, DurationMs: milliseconds(l.ended.Sub(l.begun)), Turns: turns, Usage: totals(l.usage())}
+	return e
 }
 
 func violationReason(v *frame.Error) Reason {

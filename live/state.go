@@ -9,20 +9,18 @@ type (
 )
 
 const (
-	browserNew      browserState = "new"      // connected, start_session has not come
-	browserAttached browserState = "attached" // start_session was accepted
-	browserDetached browserState = "detached" // the connection is lost
+	browserAttached browserState = "attached" // a connection carries the conversation
+	browserDetached browserState = "detached" // the connection is lost; another one may take its place
 	browserEnded    browserState = "ended"
 
-	upstreamNone       upstreamState = "none" // start_session has not come
 	upstreamConnecting upstreamState = "connecting"
 	upstreamLive       upstreamState = "live"     // setup accepted
 	upstreamRenewing   upstreamState = "renewing" // the next connection is being made
 	upstreamClosing    upstreamState = "closing"
 	upstreamGone       upstreamState = "gone"
 
-	eventStart  stateEvent = "start"  // start_session was accepted
 	eventLost   stateEvent = "lost"   // the browser's connection
+	eventResume stateEvent = "resume" // another connection of the browser took over
 	eventReady  stateEvent = "ready"  // the upstream accepted the setup
 	eventBroken stateEvent = "broken" // the upstream's connection is over, or will be
 	eventEnd    stateEvent = "end"    // the session has a reason to end
@@ -30,25 +28,18 @@ const (
 )
 
 var browserTable = map[browserState]map[stateEvent]browserState{
-	browserNew: {
-		eventStart:  browserAttached,
-		eventLost:   browserDetached,
-		eventClosed: browserEnded,
-	},
 	browserAttached: {
 		eventLost:   browserDetached,
+		eventResume: browserAttached,
 		eventClosed: browserEnded,
 	},
 	browserDetached: {
+		eventResume: browserAttached,
 		eventClosed: browserEnded,
 	},
 }
 
 var upstreamTable = map[upstreamState]map[stateEvent]upstreamState{
-	upstreamNone: {
-		eventStart: upstreamConnecting,
-		eventEnd:   upstreamClosing,
-	},
 	upstreamConnecting: {
 		eventReady: upstreamLive,
 		eventEnd:   upstreamClosing,
@@ -79,16 +70,12 @@ func (l *life) move(e stateEvent) {
 
 // state is one word for both, as operators read it.
 func (l *life) state() string {
-	switch l.upstream {
-	case upstreamClosing, upstreamGone:
+	switch {
+	case l.upstream == upstreamClosing || l.upstream == upstreamGone:
 		return "ending"
-	case upstreamLive:
-		return "live"
-	case upstreamRenewing:
-		return "renewing"
-	case upstreamConnecting:
-		return "connecting"
+	case l.browser == browserDetached:
+		return "detached"
 	default:
-		return "waiting"
+		return string(l.upstream)
 	}
 }

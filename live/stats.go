@@ -12,11 +12,12 @@ import (
 // and server, without WebSocket headers.
 type Stats struct {
 	Active    int              `json:"active"`
+	Detached  int              `json:"detached"` // of them, those that wait for their browser
 	Peak      int              `json:"peak"`
 	Total     int64            `json:"total"`
 	ByBackend map[string]int64 `json:"byBackend"` // sessions that started, the active ones included
 	ByReason  map[string]int64 `json:"byReason"`  // sessions that ended
-	Refused   map[string]int64 `json:"refused"`   // before the upgrade
+	Refused   map[string]int64 `json:"refused"`   // connections that no session came of, nor was one resumed
 
 	Ready    Latency `json:"readyMs"`    // start_session to session_ready
 	Response Latency `json:"responseMs"` // end of the person's speech to the first audio of the answer
@@ -54,10 +55,14 @@ type Counters struct {
 	SilenceMs         int64 `json:"silenceMs"`  // sent to keep the upstream alive
 	SlowWrites        int64 `json:"slowWrites"` // that a browser's socket did not take at once
 	VideoSuperseded   int64 `json:"videoSuperseded"`
-	Renewals          int64 `json:"renewals"`        // of the connection to the model
-	ReplayedAudioMs   int64 `json:"replayedAudioMs"` // given to the model again after them
-	LostAudioMs       int64 `json:"lostAudioMs"`     // that could not be
-	TurnsRestarted    int64 `json:"turnsRestarted"`  // answers that broke and were spoken anew
+	Renewals          int64 `json:"renewals"`         // of the connection to the model
+	ReplayedAudioMs   int64 `json:"replayedAudioMs"`  // given to the model again after them
+	LostAudioMs       int64 `json:"lostAudioMs"`      // that could not be
+	TurnsRestarted    int64 `json:"turnsRestarted"`   // answers that broke and were spoken anew
+	Resumes           int64 `json:"resumes"`          // connections of browsers that took over
+	UplinkSkipped     int64 `json:"uplinkSkipped"`    // messages that clients gave up for want of room
+	DownlinkSkipped   int64 `json:"downlinkSkipped"`  // messages that were not kept until the client came back
+	DownlinkRepeated  int64 `json:"downlinkRepeated"` // messages that were sent again to clients that came back
 }
 
 func (c *Counters) add(o Counters) {
@@ -79,6 +84,10 @@ func (c *Counters) add(o Counters) {
 	c.ReplayedAudioMs += o.ReplayedAudioMs
 	c.LostAudioMs += o.LostAudioMs
 	c.TurnsRestarted += o.TurnsRestarted
+	c.Resumes += o.Resumes
+	c.UplinkSkipped += o.UplinkSkipped
+	c.DownlinkSkipped += o.DownlinkSkipped
+	c.DownlinkRepeated += o.DownlinkRepeated
 }
 
 // SessionInfo describes one session to its operator.

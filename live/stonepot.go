@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/stonepot/stonepot/live/frame"
@@ -316,6 +317,14 @@ func (d *stonepot) EncodeNotice(dst []byte, n Notice) ([]byte, frame.Opcode) {
 	switch n := n.(type) {
 	case StartedNotice:
 		return d.json(dst, "session_started", n)
+	case ResumedNotice:
+		return d.json(dst, "session_resumed", n)
+	case TicketNotice:
+		return d.json(dst, "resume_ticket", n)
+	case SkippedNotice:
+		return d.json(dst, "skipped", n)
+	case *AckNotice:
+		return d.ack(dst, n), frame.Text
 	case ReadyNotice:
 		return d.json(dst, "session_ready", n)
 	case InterruptedNotice:
@@ -349,13 +358,30 @@ func (d *stonepot) EncodeNotice(dst []byte, n Notice) ([]byte, frame.Opcode) {
 	}
 }
 
-// json appends {"type":…,"sessionId":…, and the members of body, which encodes as an object or is nil.
-func (d *stonepot) json(dst []byte, kind string, body any) ([]byte, frame.Opcode) {
+// ack is written by hand: it goes out several times a second.
+func (d *stonepot) ack(dst []byte, n *AckNotice) []byte {
+	dst = d.head(dst, "ack")
+	dst = strconv.AppendInt(append(dst, `,"received":`...), n.Received, 10)
+	dst = strconv.AppendInt(append(dst, `,"covered":`...), n.Covered, 10)
+	return append(dst, '}')
+}
+
+// head appends {"type":…,"sessionId":…, without the id where there is no session yet.
+func (d *stonepot) head(dst []byte, kind string) []byte {
 	dst = append(dst, `{"type":"`...)
 	dst = append(dst, kind...)
-	dst = append(dst, `","sessionId":"`...)
-	dst = append(dst, d.sessionID...)
 	dst = append(dst, '"')
+	if d.sessionID != "" {
+		dst = append(dst, `,"sessionId":"`...)
+		dst = append(dst, d.sessionID...)
+		dst = append(dst, '"')
+	}
+	return dst
+}
+
+// json appends {"type":…,"sessionId":…, and the members of body, which encodes as an object or is nil.
+func (d *stonepot) json(dst []byte, kind string, body any) ([]byte, frame.Opcode) {
+	dst = d.head(dst, kind)
 	if body != nil {
 		members, err := json.Marshal(body)
 		if err != nil { // only a tool call whose arguments are not JSON could fail, and those came out of a JSON decoder

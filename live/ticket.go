@@ -31,6 +31,8 @@ type ticket struct {
 	Generation int64       `json:"g,omitzero"`  // attaches so far
 	Handle     string      `json:"-"`           // the newest one of the upstream; empty: there was none yet
 	Covered    int64       `json:"c,omitzero"`  // client messages that the handle includes
+	Ahead      []int64     `json:"d,omitzero"`  // of the messages behind those, the ones that it includes as well
+	Activity   bool        `json:"p,omitzero"`  // a push-to-talk activity is open behind the covered messages
 	Released   bool        `json:"r,omitzero"`  // the holder has closed its upstream: nobody has to be asked
 	Answering  bool        `json:"a,omitzero"`  // an answer was being spoken
 	Config     StartConfig `json:"k"`           // as the client gave it, with later updates merged in

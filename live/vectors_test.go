@@ -79,7 +79,11 @@ func TestStonepot_writesWhatTheServersVectorsPromise(t *testing.T) {
 		event(Event{Kind: EventToolCall, Calls: []ToolCall{{"1", "f", json.RawMessage(`{"a":1}`)}}}),
 		event(Event{Kind: EventToolCallCancelled, IDs: []string{"1"}}),
 		event(Event{Kind: EventVoiceActivity, Started: true}),
-		notice(StartedNotice{"gemini-live", 1, 5}),
+		notice(StartedNotice{"gemini-live", 1, "t", 5}),
+		notice(ResumedNotice{5, nil, "t", "kept"}),
+		notice(TicketNotice{"t"}),
+		notice(SkippedNotice{5, 200, "not_kept"}),
+		notice(&AckNotice{5, 4}),
 		notice(ReadyNotice{Model: "m", Voice: "v", Language: "auto", Assistant: "a", Audio: AudioFormat{pcmFormat(16000), pcmFormat(24000)}}),
 		notice(InterruptedNotice{}),
 		notice(TurnNotice{TurnFigures{1, 2, 3, false}}),
@@ -245,7 +249,8 @@ func TestInbox_keepsOrderAndMemoryHoweverAudioIsCut(t *testing.T) {
 	for i := range 200 {
 		pcm := bytes.Repeat([]byte{byte(i)}, 2+(i*2654435761>>7)%9000&^1)
 		want = append(want, pcm...)
-		in.accept(0, &Command{Kind: CommandAudio, PCM: pcm}, time.Time{})
+		in.count(0)
+		in.addAudio(pcm, time.Time{})
 		if i%7 == 0 {
 			out, _, _ := in.take(nil, takeRule{minBytes: 640, maxBytes: 3200})
 			got = append(got, out...)

@@ -1,0 +1,111 @@
+package live
+
+import (
+	"errors"
+	"time"
+)
+
+// This half of the outbox attaches and detaches connections, and knows what a client has received.
+
+var (
+	errOver    = errors.New("the session is over")
+	errForeign = errors.New("the client has received messages that were never sent")
+)
+
+// attach makes l the connection that is written to, in the place of the one before, which is closed as replaced.
+// received is how many messages the client has; nil: it has no history, and counts start at 0. hello is what it is told
+// first; then comes what it lacks, then what waits. errOver: the session's last message is in the lane.
+func (o *outbox) attach(l *link, received *int64, hello ...Notice) error {
+	o.mu.Lock()
+	defer o.unlock()
+	if o.closed {
+		return errOver
+	}
+	if received != nil && (*received > o.numbered || *received < 0) {
+		return errForeign
+	}
+	if old := o.link; old != nil {
+		o.unlink()
+		old.browser.Close(ReasonReplaced)
+	}
+	for o.first.len() > 0 { // of a connection that was lost before it was told
+		o.first.pop().free()
+	}
+	o.link = l
+	for _, n := range hello {
+		o.queue(&o.first, nil, n, 0)
+	}
+	if received == nil {
+		o.numbered = 0
+		o.kept.clear(1)
+	} else {
+		o.acknowledged(*received)
+		if n, speech := o.kept.missing(*received); n > 0 {
+			o.counters.DownlinkSkipped += n
+			o.queue(&o.first, nil, SkippedNotice{Messages: n, AudioMs: milliseconds(speech), Reason: "not_kept"}, 0)
+			o.acknowledged(*received + n)
+		}
+	}
+	o.replay, o.replayTo = o.kept.first, o.numbered
+	return nil
+}
+
+// unlink lets go of the connection in use: nothing but its own pump touches it afterwards. Called with mu held.
+func (o *outbox) unlink() {
+	switch {
+	case o.pumping:
+		o.buf = nil // the pump may be writing from it, and from writing
+		o.link.nudge()
+	case o.writing != nil:
+		o.writing.free()
+	}
+	o.rest, o.writing = nil, nil
+	o.pumping = false
+	o.link = nil
+}
+
+// detach stops all writing to a connection that is gone, and returns when nobody touches it any more.
+func (o *outbox) detach(l *link) {
+	o.mu.Lock()
+	if o.link == l {
+		o.unlink()
+		l.browser.Abort()
+	}
+	o.mu.Unlock()
+	l.writers.Wait()
+}
+
+// acknowledge takes a client's count of messages received; counts may come late or be nonsense.
+func (o *outbox) acknowledge(count int64) {
+	o.mu.Lock()
+	if count <= o.numbered {
+		if !o.acks { // what was written before was not kept
+			o.acks = true
+			if !o.resumable {
+				o.kept.first = o.numbered + 1
+			}
+		}
+		o.acknowledged(count)
+	}
+	o.unlock()
+}
+
+// acknowledged forgets what the client has. Called with mu held.
+func (o *outbox) acknowledged(count int64) {
+	if o.kept.first > count {
+		return
+	}
+	o.kept.acknowledged(count)
+	o.replay = max(o.replay, o.kept.first)
+	o.stalled = time.Time{}
+}
+
+// counted reports whether a message counts for resuming: those about the connection itself do not.
+func counted(n Notice) bool {
+	switch n.(type) {
+	case StartedNotice, ResumedNotice, TicketNotice, SkippedNotice, *AckNotice, PongNotice, ErrorNotice, EndedNotice:
+		return false
+	default:
+		return true
+	}
+}

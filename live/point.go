@@ -1,0 +1,182 @@
+package live
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// point is where another instance can go on with the conversation.
+type point struct {
+	handle   string
+	covered  int64   // client messages that the handle includes
+	ahead    []int64 // of those behind, the ones that it includes as well
+	activity bool    // a push-to-talk activity is open there
+	behind   bool    // a turn has ended that the handle does not know
+}
+
+// setPoint notes a new handle. It is called by the owner of the upstream.
+func (s *Session) setPoint(handle string, known span) {
+	if !s.resumable {
+		return
+	}
+	p := point{handle: handle}
+	s.life.mu.Lock()
+	p.covered, p.ahead, p.activity = s.in.resumeAt(known)
+	s.life.point, s.life.stale = p, true
+	s.life.mu.Unlock()
+	s.tickSoon(s.renewTicket(time.Now()))
+}
+
+// dropPoint notes that the handle is dead. What the client was told to be covered stays so.
+func (s *Session) dropPoint() {
+	s.life.mu.Lock()
+	s.life.point.handle, s.life.stale = "", true
+	s.life.mu.Unlock()
+}
+
+// pointBehind notes whether a turn has ended that the handle does not know.
+func (s *Session) pointBehind(behind bool) {
+	s.life.mu.Lock()
+	s.life.point.behind = behind
+	s.life.mu.Unlock()
+}
+
+// forgetCounts makes counting start at 0: the client has no history. What it had sent nobody can repeat.
+func (s *Session) forgetCounts() {
+	s.life.mu.Lock()
+	s.in.restart()
+	s.life.point.covered, s.life.point.ahead = 0, nil
+	s.life.mu.Unlock()
+}
+
+// portable reports whether another instance could go on now without anything being said twice.
+func (s *Session) portable() bool {
+	s.turns.mu.Lock()
+	open := s.turns.open
+	s.turns.mu.Unlock()
+	s.life.mu.Lock()
+	defer s.life.mu.Unlock()
+	return !open && s.tools.none() && s.life.point.handle != "" && !s.life.point.behind
+}
+
+// ticket makes a ticket for where the conversation stands now: empty if it cannot be resumed. covered is how many client
+// messages its handle includes. released says that this instance has let go of the conversation.
+func (s *Session) ticket(released bool) (text string, covered int64) {
+	if !s.resumable {
+		return "", 0
+	}
+	s.in.mu.Lock()
+	generation := s.in.generation
+	s.in.mu.Unlock()
+	s.turns.mu.Lock()
+	answering, turns := s.turns.open, s.turns.index
+	s.turns.mu.Unlock()
+	now := time.Now()
+	s.life.mu.Lock()
+	defer s.life.mu.Unlock()
+	l := &s.life
+	t := ticket{
+		SessionID: s.id, Backend: s.backend.Name, UserID: l.plan.userID, Instance: s.gateway.instance, Generation: int64(generation),
+		Handle: l.point.handle, Covered: l.point.covered, Ahead: l.point.ahead, Activity: l.point.activity,
+		Released: released, Answering: answering, Config: l.plan.asked,
+		Started: l.begun, Turns: turns, Usage: l.usage(), Expires: now.Add(s.config.Resume.TicketLife),
+	}
+	text, err := s.gateway.sealer.seal(t)
+	if err != nil { // begin has made one already
+		s.log.Error("no ticket could be made", "error", err)
+	}
+	l.ticketAt, l.stale = now, false
+	return text, t.Covered
+}
+
+// ticketPause is the shortest time between two tickets: an upstream may give handles faster than they are of use.
+const ticketPause = time.Second
+
+// renewTicket gives the client a new ticket when there is a new handle, or the ticket has lived half of its life. It
+// returns when to look again.
+func (s *Session) renewTicket(now time.Time) time.Duration {
+	s.life.mu.Lock()
+	age := now.Sub(s.life.ticketAt)
+	due := s.config.Resume.TicketLife / 2
+	if s.life.stale {
+		due = ticketPause
+	}
+	attached := s.life.browser == browserAttached
+	s.life.mu.Unlock()
+	switch {
+	case !s.resumable || !attached:
+		return time.Hour // attaching makes one
+	case age < due:
+		return due - age
+	}
+	text, covered := s.ticket(false)
+	s.out.linkNotice(TicketNotice{text})
+	s.acks.covered.Store(covered) // not before: the client may forget what is covered
+	s.acknowledgeNow()
+	return ticketPause
+}
+
+// adopt makes a session that has not begun go on with the conversation of a ticket.
+func (s *Session) adopt(t *ticket, r *Resume) {
+	s.name(t.SessionID)
+	s.adopted = true
+	s.in.received, s.in.known, s.in.activity = t.Covered, t.Ahead, t.Activity
+	s.mic.activity, s.mic.activityAudio = t.Activity, t.Activity
+	if r.Received != nil {
+		s.out.numbered = max(0, *r.Received)
+		s.out.kept.first = s.out.numbered + 1
+	}
+	s.next.handle = t.Handle
+	s.turns.index = t.Turns
+	s.life.begun, s.life.usagePast = t.Started, t.Usage
+	s.life.point = point{handle: t.Handle, covered: t.Covered, ahead: t.Ahead, activity: t.Activity}
+	if !t.Released { // its holder may have the upstream until it gives the browser up
+		s.next.patience = s.config.Resume.Window
+	}
+	s.cutShort = !t.Released || t.Answering
+}
+
+// acks tells the client what has come from it.
+type acks struct {
+	timer   *time.Timer
+	armed   atomic.Bool
+	bytes   atomic.Int64 // since the last one
+	covered atomic.Int64 // client messages that the newest ticket's handle includes
+}
+
+// An ack goes out after ackBytes, or after ackAfter.
+const (
+	ackBytes = 8 << 10
+	ackAfter = 250 * time.Millisecond
+)
+
+// acknowledge notes that a message of size bytes has come.
+func (s *Session) acknowledge(size int) {
+	switch {
+	case !s.resumable:
+	case s.acks.bytes.Add(max(1, int64(size))) >= ackBytes:
+		s.acknowledgeNow()
+	case s.acks.armed.CompareAndSwap(false, true):
+		s.acks.timer.Reset(ackAfter)
+	}
+}
+
+// ackLate is the function of the ack's timer.
+func (s *Session) ackLate() {
+	if !s.life.enter() {
+		return
+	}
+	defer s.life.leave()
+	s.acks.armed.Store(false)
+	if s.acks.bytes.Load() > 0 {
+		s.acknowledgeNow()
+	}
+}
+
+func (s *Session) acknowledgeNow() {
+	s.acks.bytes.Store(0)
+	s.in.mu.Lock()
+	generation, received := s.in.generation, s.in.received
+	s.in.mu.Unlock()
+	s.out.ack(generation, received, s.acks.covered.Load())
+}
