@@ -29,6 +29,8 @@ type MessageError struct {
 	Message string // a sentence for people
 	Field   string // of the configuration, or empty
 	Ends    *Reason
+
+	Uncounted bool // it was about the connection itself
 }
 
 func (e *MessageError) Error() string { return e.Code + ": " + e.Message }

@@ -88,11 +88,10 @@ const (
 func (r *reader) refuse(err error, size int) {
 	r.mic.mu.Lock()
 	defer r.mic.mu.Unlock()
-	if !r.in.count(r.link.generation) {
+	m := asMessageError(err)
+	if m.Uncounted && !r.in.isCurrent(r.link.generation) || !m.Uncounted && !r.count(size) {
 		return
 	}
-	r.acknowledge(size)
-	m := asMessageError(err)
 	if m.Code != ReasonBadMessage.Code {
 		r.bad = 0
 	} else if r.bad++; r.bad >= maxBadMessages {
@@ -187,6 +186,11 @@ func (r *reader) counts(c *Command, size int) bool {
 	case CommandStart, CommandAck, CommandSkipped, CommandPing:
 		return r.in.isCurrent(r.link.generation)
 	}
+	return r.count(size)
+}
+
+// count counts a message of size bytes, unless the connection is not the session's any more.
+func (r *reader) count(size int) bool {
 	if !r.in.count(r.link.generation) {
 		return false
 	}

@@ -73,7 +73,15 @@ func (d *stonepot) decodeText(data []byte, c *Command) error {
 	if !ok {
 		return &MessageError{Code: "unknown_message", Message: fmt.Sprintf("The message type %.40q is not known; it was ignored.", *head.Type)}
 	}
-	return decode(data, c)
+	err := decode(data, c)
+	var m *MessageError
+	if errors.As(err, &m) {
+		switch *head.Type {
+		case "ack", "skipped", "ping", "start_session", "init":
+			m.Uncounted = true
+		}
+	}
+	return err
 }
 
 // decoders has one function for each type of client message.
