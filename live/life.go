@@ -90,6 +90,9 @@ func (s *Session) tick() {
 		return
 	}
 	defer s.life.leave()
+	s.timerMu.Lock()
+	s.timerAt = time.Time{}
+	s.timerMu.Unlock()
 	now := time.Now()
 	limits := s.config.Limits
 	s.life.mu.Lock()
@@ -139,8 +142,8 @@ func (s *Session) tickSoon(d time.Duration) {
 	at := time.Now().Add(d)
 	s.timerMu.Lock()
 	defer s.timerMu.Unlock()
-	if now := time.Now(); s.timerAt.After(now) && s.timerAt.Before(at) {
-		return // it comes earlier anyway
+	if !s.timerAt.IsZero() && s.timerAt.Before(at) {
+		return // it comes earlier anyway, and may be about to
 	}
 	s.timerAt = at
 	s.timer.Reset(d)

@@ -62,7 +62,7 @@ type Session struct {
 	flushArmed atomic.Bool
 	timerMu    sync.Mutex
 	timer      *time.Timer
-	timerAt    time.Time
+	timerAt    time.Time // zero: it is not set
 
 	// Owned by the owner of the upstream.
 	discarded time.Duration // speech that came after the person had asked to stop

@@ -62,6 +62,23 @@ func TestSession_whatWentAheadAndIsKnownIsNotGivenTwice(t *testing.T) {
 
 func nil2() error { return &UpstreamError{Fault: FaultBroken} }
 
+// Whoever asks for a tick at once must not be put off by somebody who asks for a later one.
+func TestSession_aTickThatIsDueIsNotPutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := begin(t, nil)
+		synctest.Wait()
+		s := st.gateway.all()[0]
+		s.lastActive.Store(0)
+		s.tickSoon(0)
+		s.tickSoon(time.Hour)
+		synctest.Wait()
+		if s.ctx.Err() == nil {
+			t.Error("the session, which was idle, has not ended: its timer was put off")
+		}
+		<-st.done
+	})
+}
+
 // Silence at 11025 Hz
 func TestSession_silenceIsWholeSamplesAtEveryRate(t *testing.T) {
 	for _, rate := range []string{"8000", "8001", "11025", "12345", "22050", "44100", "47999"} {
