@@ -164,7 +164,7 @@ func badInputs(limits live.Limits) []bad {
 		{name: "deeply nested JSON", started: true, do: says(`{"type":"text","text":` + strings.Repeat("[", 30_000) + `}`), warns: []string{"bad_message"}},
 		{name: "unknown message", started: true, do: says(`{"type":"dance"}`), warns: []string{"unknown_message"}},
 		{name: "second start", started: true, do: says(`{"type":"start_session"}`), warns: []string{"already_started"}},
-		{name: "update in mid-conversation", started: true, do: says(`{"type":"set_language","language":"de-DE"}`), warns: []string{"not_allowed"}},
+		{name: "update in mid-conversation", started: true, do: says(`{"type":"update_session","config":{"model":"x"}}`, `{"type":"set_language","language":"?"}`), warns: []string{"not_allowed", "bad_config"}},
 		{name: "push-to-talk in the wrong mode", started: true, do: says(`{"type":"activity_start"}`), warns: []string{"not_allowed"}},
 		{name: "answer to no tool call", started: true, do: says(`{"type":"tool_response","responses":[{"id":"x","name":"y","response":{}}]}`), warns: []string{"unknown_tool_call"}},
 		{name: "ack of what was never sent", started: true, do: says(`{"type":"ack","received":9007199254740993}`)},

@@ -55,6 +55,10 @@ func (c *Command) size() int {
 	return n
 }
 
+// bound reports whether a command is of no use to another connection than the one it was meant for: the calls that a tool
+// response answers are not known there, and an instruction is part of what it was asked for.
+func (c *Command) bound() bool { return c.Kind == CommandToolResponse || c.Kind == CommandInstruction }
+
 // cost is size and what the command itself takes, about: many small ones must not be kept for nothing.
 func (c *Command) cost() int { return c.size() + 256 }
 

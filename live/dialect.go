@@ -65,6 +65,12 @@ type (
 	TicketNotice struct {
 		Ticket string `json:"resumeTicket"`
 	}
+	// UpdatedNotice says that what update_session asked for is in effect.
+	UpdatedNotice struct {
+		Model    string `json:"model"`
+		Voice    string `json:"voice"`
+		Language string `json:"language"`
+	}
 	// SkippedNotice says that the sender gave messages up; the receiver counts them as received.
 	SkippedNotice struct {
 		Messages int64  `json:"messages"`
@@ -142,6 +148,7 @@ type (
 func (StartedNotice) notice()      {}
 func (ResumedNotice) notice()      {}
 func (TicketNotice) notice()       {}
+func (UpdatedNotice) notice()      {}
 func (SkippedNotice) notice()      {}
 func (*AckNotice) notice()         {}
 func (ReadyNotice) notice()        {}

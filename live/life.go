@@ -10,7 +10,7 @@ type life struct {
 	mu          sync.Mutex
 	browser     browserState
 	upstream    upstreamState
-	plan        plan
+	plan        plan      // what the next connection to the upstream will be asked for
 	begun       time.Time // the conversation began, here or on another instance
 	ready       time.Time
 	counters    Counters
@@ -122,6 +122,7 @@ func (s *Session) tick() {
 	if s.live.Load() && attached {
 		next = min(next, s.keepAlive(now))
 	}
+	next = min(next, s.updateDue(now))
 	answers, oldest := s.tools.overdue(now.Add(-s.config.Tools.Timeout))
 	if len(answers) > 0 {
 		s.out.notice(WarningNotice{Code: "tool_timeout", Message: "A tool call was not answered in time; the model was told so."})

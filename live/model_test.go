@@ -53,6 +53,8 @@ type worldUpstream struct {
 	answer  int       // in progress; 0: none
 	piece   uint16
 	atStart lineage // memory when the answer in progress began
+
+	voice, instruction string
 }
 
 func (w *world) Dial(_ context.Context, s Setup) (Upstream, error) {
@@ -61,7 +63,7 @@ func (w *world) Dial(_ context.Context, s Setup) (Upstream, error) {
 	if w.rng.IntN(8) == 0 {
 		return nil, &UpstreamError{Fault: FaultBroken, Detail: "refused"}
 	}
-	u := &worldUpstream{memUpstream: newMemUpstream(), w: w}
+	u := &worldUpstream{memUpstream: newMemUpstream(), w: w, voice: s.Voice, instruction: s.SystemInstruction}
 	if s.Handle != "" {
 		known, ok := w.handles[s.Handle]
 		if !ok {
@@ -100,6 +102,8 @@ func (u *worldUpstream) Send(c *Command) (int64, error) {
 		}
 	case CommandText:
 		u.memory.texts = append(u.memory.texts, c.Text)
+	case CommandInstruction:
+		u.instruction = c.Text
 	}
 	u.marks = append(u.marks, u.memory.clone())
 	u.w.mu.Unlock()
@@ -189,6 +193,7 @@ func playWorld(t *testing.T, seed uint64, exact, rough bool) {
 	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 8)), exact: exact, handles: map[string]lineage{}}
 	cfg := DefaultConfig()
 	cfg.Live.ConnectTimeout = 5 * time.Minute // breaks come in rows here
+	cfg.Live.ClientMaySet = ClientFields()
 	b := newMemBrowser(t)
 	if rough {
 		b.room, b.timeout = 3000, time.Hour
@@ -211,6 +216,7 @@ func playWorld(t *testing.T, seed uint64, exact, rough bool) {
 
 	units := uint32(1) // a unit of 0 is silence
 	var texts []string
+	voice, instruction := cfg.Assistants[0].Voice, cfg.Assistants[0].SystemInstruction // the last that was asked for
 	speak := func(ms int) {
 		pcm := make([]byte, 0, ms*32)
 		for range ms * 8 {
@@ -243,6 +249,12 @@ func playWorld(t *testing.T, seed uint64, exact, rough bool) {
 			}
 		case n < 92:
 			w.current().says(Event{Kind: EventGoAway, TimeLeft: time.Duration(rng.IntN(20)) * time.Second})
+		case n < 93:
+			voice = cfg.Live.Voices[rng.IntN(3)]
+			b.say(fmt.Sprintf(`{"type":"update_session","config":{"voice":%q}}`, voice))
+		case n < 94:
+			instruction = fmt.Sprintf("instruction %d", rng.IntN(3))
+			b.say(fmt.Sprintf(`{"type":"update_session","config":{"systemInstruction":%q}}`, instruction))
 		case n < 96:
 			select {
 			case w.current().ended <- io.ErrUnexpectedEOF:
@@ -256,10 +268,16 @@ func playWorld(t *testing.T, seed uint64, exact, rough bool) {
 		}
 	}
 	b.takes(1 << 30)
+	if w.current().answer != 0 { // which holds an update back
+		w.endTurn(true)
+	}
 	time.Sleep(30 * time.Second) // whatever is being renewed, is
 	b.say(`{"type":"end_session"}`)
 	<-done
 
+	if up := w.up; up.voice != voice || up.instruction != instruction {
+		t.Errorf("the model speaks as %s and was told %q, want %s and %q", up.voice, up.instruction, voice, instruction)
+	}
 	if !rough {
 		w.checkUplink(units, texts, g.Stats().Counters)
 	}

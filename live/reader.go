@@ -24,8 +24,9 @@ type mic struct {
 	activity      bool // push-to-talk: an activity is open
 	activityAudio bool // and has been given audio
 
-	manual   bool // push-to-talk; static
-	unechoed bool // typed texts do not come back as transcripts; static
+	manual    bool // push-to-talk
+	releasing bool // an activity was open when push-to-talk ended; its end has yet to come
+	unechoed  bool // typed texts do not come back as transcripts; static
 }
 
 // minFrameCost is what the smallest frame of audio counts for, in seconds: an empty one costs work too.
@@ -163,7 +164,7 @@ func (r *reader) carryOut(c *Command, size int) (send bool) {
 	case CommandInterrupt:
 		r.interrupt()
 	case CommandUpdate:
-		r.warn(WarningNotice{Code: ReasonNotAllowed.Code, Message: "This server cannot change a conversation that has begun; nothing was changed."})
+		return r.update(c.Update)
 	case CommandStart:
 		r.warn(WarningNotice{Code: "already_started", Message: "The session has started already; this start_session was ignored."})
 	case CommandAck:
@@ -238,6 +239,9 @@ func (r *reader) forward(c *Command) (send bool) {
 func (r *reader) activity(c *Command, now time.Time) (send bool) {
 	m := &r.mic
 	switch {
+	case m.releasing && c.Kind == CommandActivityEnd:
+		m.releasing, c.Kind = false, CommandAudioStreamEnd
+		r.turns.heard(now)
 	case !m.manual && c.Kind != CommandAudioStreamEnd:
 		r.warn(WarningNotice{Code: ReasonNotAllowed.Code, Field: "vad.mode", Message: "activity_start and activity_end need config.vad.mode \"manual\"; this one was ignored."})
 		return false

@@ -45,6 +45,7 @@ const (
 // so a text that has had no answer is not in it. And of the audio it misses no more than was under way.
 func (s *Session) note(e *Event) {
 	n := &s.next
+	s.updates.note(e)
 	switch e.Kind {
 	case EventAudio, EventText:
 		s.turns.mu.Lock()
@@ -91,6 +92,9 @@ func (s *Session) note(e *Event) {
 // handle that knows so. Where no handle comes, the deadline decides.
 func (s *Session) due(e *Event) bool {
 	n := &s.next
+	if s.updatesNow(e) {
+		return true
+	}
 	if !n.rotate || n.handle == "" || e.Kind != EventGoAway && e.Kind != EventResumption || e.Kind == EventResumption && !e.Resumable {
 		return false
 	}
@@ -113,11 +117,14 @@ func (s *Session) renew(err error) Upstream {
 	n := &s.next
 	now := time.Now()
 	why := "go_away"
-	if !n.rotate {
+	switch {
+	case n.rotate:
+	case s.forUpdate(err):
+		why, n.attempts = "update", 0
+	case s.heals(err):
 		why = "upstream_lost"
-		if !s.heals(err) {
-			return nil
-		}
+	default:
+		return nil
 	}
 	if n.attempts == 0 || now.Sub(n.since) >= min(s.config.Resume.StableAfter, s.config.Live.ConnectTimeout) {
 		n.began, n.attempts = now, 0
@@ -244,7 +251,7 @@ func (s *Session) reconnect() Upstream {
 			return nil
 		}
 		n.attempts++
-		setup := s.setup()
+		setup := s.draw()
 		if setup.Handle = n.handle; n.handle == "" {
 			setup.History = s.history.all()
 		}
@@ -267,6 +274,8 @@ func (s *Session) reconnect() Upstream {
 			n.attempts--
 			n.forgone += s.in.forgo(n.transcript, s.overlap())
 			s.log.Info("the resumption handle is dead; the next connection is seeded with the transcript")
+		case s.takeBack(err):
+			n.attempts--
 		case !s.heals(err):
 			return nil
 		}
@@ -283,6 +292,7 @@ func (s *Session) outOfTime(ctx context.Context, err error) {
 // reopen lets the sender go on.
 func (s *Session) reopen(up Upstream) {
 	now := time.Now()
+	s.inEffect()
 	s.next.since = now
 	s.life.mu.Lock()
 	s.life.move(eventReady)
@@ -294,6 +304,7 @@ func (s *Session) reopen(up Upstream) {
 	s.up.lastSent.Store(now.UnixNano())
 	s.up.open(up)
 	s.live.Store(true)
+	s.settle()
 	s.sendUp(false)
 	s.tickSoon(s.config.Live.SilenceInterval)
 }

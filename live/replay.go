@@ -91,7 +91,7 @@ func (in *inbox) back(at cursor, overlap int) int64 {
 }
 
 // rewind makes everything that a span does not know go up once more, and overlap bytes of audio that it should know.
-// Answers to tools never do: the calls are not known any more. It returns how much audio is given again, and how much
+// What was bound to its connection never does. It returns how much audio is given again, and how much
 // was not kept; both in bytes.
 func (in *inbox) rewind(known span, overlap int) (again, lost int) {
 	in.mu.Lock()
@@ -111,14 +111,14 @@ func (in *inbox) rewind(known span, overlap int) (again, lost int) {
 		case it.chunk != nil:
 			again += it.length
 		case it.command != nil:
-			it.passed = place < known.commands.item || it.command.Kind == CommandToolResponse
+			it.passed = place < known.commands.item || it.command.bound()
 			if !it.passed {
 				in.requeue(it.command)
 			}
 		}
 	}
-	for i := in.done; i < in.items.len(); i++ { // answers that have not gone up yet
-		if it := in.items.at(i); it.waiting() && it.command.Kind == CommandToolResponse {
+	for i := in.done; i < in.items.len(); i++ { // what has not gone up yet
+		if it := in.items.at(i); it.waiting() && it.command.bound() {
 			it.passed = true
 			in.given(it.command)
 		}

@@ -43,14 +43,15 @@ type Session struct {
 	minChunk   int // bytes
 	maxChunk   int // bytes
 
-	in    inbox
-	up    uplink
-	out   outbox
-	turns turns
-	tools openCalls
-	mic   mic
-	acks  acks
-	life  life
+	in      inbox
+	up      uplink
+	out     outbox
+	turns   turns
+	tools   openCalls
+	mic     mic
+	acks    acks
+	updates updates
+	life    life
 
 	live       atomic.Bool  // the upstream takes input
 	lastActive atomic.Int64 // Unix nanoseconds
@@ -95,6 +96,7 @@ func newSession(g *Gateway, b Backend, cfg *Config, c Client, p plan) *Session {
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.name(newID())
 	s.life.plan, s.life.begun = p, now
+	s.updates.tried, s.updates.given = p, p
 	s.life.browser, s.life.upstream = browserDetached, upstreamConnecting
 	s.in.maxUnsent = bytesFor(cfg.Audio.Inbox)
 	s.in.maxKept = bytesFor(cfg.Resume.ReplayAudio)
@@ -225,7 +227,7 @@ func (s *Session) connect() Upstream {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, s.config.Live.ConnectTimeout)
 	defer cancel()
-	up, err := s.backend.Dialer.Dial(ctx, s.setup())
+	up, err := s.backend.Dialer.Dial(ctx, s.draw())
 	if err == nil {
 		s.up.own(up)
 		err = awaitReady(ctx, up)
@@ -264,10 +266,11 @@ func awaitReady(ctx context.Context, up Upstream) error {
 // ready opens the way up: what the browser sent meanwhile goes first.
 func (s *Session) ready(up Upstream) {
 	now := time.Now()
+	p := s.inEffect()
 	s.life.mu.Lock()
 	s.life.ready = now
 	s.life.move(eventReady)
-	p, took := s.life.plan, now.Sub(s.created)
+	took := now.Sub(s.created)
 	s.life.mu.Unlock()
 	s.next.since = now
 	s.gateway.statics.tookReady(took)
@@ -284,6 +287,7 @@ func (s *Session) ready(up Upstream) {
 	s.up.lastSent.Store(now.UnixNano())
 	s.up.open(up)
 	s.live.Store(true)
+	s.settle()
 	s.sendUp(false)
 	s.tickSoon(s.config.Live.SilenceInterval)
 }

@@ -519,7 +519,7 @@ func TestSession_badMessages(t *testing.T) {
 		{"large audio", []Frame{{Binary: true, Data: make([]byte, 256<<10+2)}}, false, "", &ReasonFrameTooLarge, ""},
 		{"large text", []Frame{{Data: fmt.Appendf(nil, `{"type":"text","text":"%s"}`, strings.Repeat("x", 1<<20))}}, false, "", &ReasonFrameTooLarge, ""},
 		{"large picture", []Frame{{Data: fmt.Appendf(nil, `{"type":"video_frame","mimeType":"image/jpeg","data":"%s"}`, strings.Repeat("AAAA", 1<<18))}}, false, "", &ReasonFrameTooLarge, ""},
-		{"update", []Frame{{Data: []byte(`{"type":"update_session","config":{"voice":"Puck"}}`)}}, false, "not_allowed", nil, ""},
+		{"update", []Frame{{Data: []byte(`{"type":"update_session","config":{"tools":[]}}`)}}, false, "not_allowed", nil, ""},
 		{"activity without manual", []Frame{{Data: []byte(`{"type":"activity_start"}`)}}, false, "not_allowed", nil, "vad.mode"},
 		{"answer to no call", []Frame{{Data: []byte(`{"type":"tool_response","responses":[{"id":"1","name":"f","response":{}}]}`)}}, false, "unknown_tool_call", nil, ""},
 		{"resume of nothing", []Frame{{Data: []byte(`{"type":"start_session","resume":{"sessionId":"x","resumeTicket":"y","received":3}}`)}}, true, "", &ReasonUnauthorized, ""},

@@ -99,8 +99,8 @@ var decoders = map[string]func(data []byte, c *Command) error{
 	"activity_end":   plain(CommandActivityEnd),
 	"turn_complete":  plain(CommandAudioStreamEnd),
 	"interrupt":      plain(CommandInterrupt),
-	"update_session": plain(CommandUpdate),
-	"set_language":   plain(CommandUpdate),
+	"update_session": decodeUpdate,
+	"set_language":   decodeSetLanguage,
 	"end_session":    plain(CommandEnd),
 }
 
@@ -335,6 +335,8 @@ func (d *stonepot) EncodeNotice(dst []byte, n Notice) ([]byte, frame.Opcode) {
 		return d.ack(dst, n), frame.Text
 	case ReadyNotice:
 		return d.json(dst, "session_ready", n)
+	case UpdatedNotice:
+		return d.json(dst, "session_updated", n)
 	case InterruptedNotice:
 		return d.json(dst, "interrupted", nil)
 	case TurnNotice:

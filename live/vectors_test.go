@@ -91,6 +91,7 @@ func TestStonepot_writesWhatTheServersVectorsPromise(t *testing.T) {
 		notice(ExpiringNotice{5}),
 		notice(ReconnectingNotice{"go_away", 1}),
 		notice(ReconnectedNotice{640, 1200, 0}),
+		notice(UpdatedNotice{"m", "v", "auto"}),
 		notice(RestartedNotice{"upstream_lost"}),
 		notice(WarningNotice{"c", "m", ""}),
 		notice(ErrorNotice{"e", "c", true, "f"}),
