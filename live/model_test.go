@@ -31,9 +31,11 @@ func (l lineage) clone() lineage {
 
 // world is the model's side of one conversation.
 type world struct {
-	t     *testing.T
-	rng   *rand.Rand // guarded by mu
-	exact bool       // handles come with the index of what they hold, as on Vertex
+	t        *testing.T
+	rng      *rand.Rand // guarded by mu
+	exact    bool       // handles come with the index of what they hold, as on Vertex
+	reliable bool       // dials never fail
+	here     int        // the instance that has the conversation; guarded by mu
 
 	mu      sync.Mutex
 	up      *worldUpstream // the newest connection
@@ -60,7 +62,17 @@ type worldUpstream struct {
 func (w *world) Dial(_ context.Context, s Setup) (Upstream, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.rng.IntN(8) == 0 {
+	u, err := w.dial(s)
+	if err != nil {
+		return nil, err
+	}
+	w.up = u
+	return u, nil
+}
+
+// dial is called with mu held.
+func (w *world) dial(s Setup) (*worldUpstream, error) {
+	if !w.reliable && w.rng.IntN(8) == 0 {
 		return nil, &UpstreamError{Fault: FaultBroken, Detail: "refused"}
 	}
 	u := &worldUpstream{memUpstream: newMemUpstream(), w: w, voice: s.Voice, instruction: s.SystemInstruction}
@@ -77,7 +89,6 @@ func (w *world) Dial(_ context.Context, s Setup) (Upstream, error) {
 	if w.dials++; w.dials > 1 && s.Handle == "" {
 		w.seeded++
 	}
-	w.up = u
 	u.says(Event{Kind: EventReady})
 	return u, nil
 }
@@ -108,6 +119,13 @@ func (u *worldUpstream) Send(c *Command) (int64, error) {
 	u.marks = append(u.marks, u.memory.clone())
 	u.w.mu.Unlock()
 	return u.memUpstream.Send(c)
+}
+
+// handed reports whether a handle was given.
+func (w *world) handed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.handles) > 0
 }
 
 func (w *world) current() *worldUpstream {

@@ -604,3 +604,32 @@ func TestResume_ticketsAreRenewedAtHalfLife(t *testing.T) {
 		p.leave()
 	})
 }
+
+// Where nobody tells what a handle holds, the newest audio before it is repeated, but no text that has been answered.
+func TestResume_aTextThatTheHandleKnowsIsNotGivenAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, up, _ := talk(t, nil)
+		p.speak(tone(20, 16000))
+		p.say(`{"type":"text","text":"known"}`)
+		p.speak(tone(20, 16000))
+		p.settle()
+		time.Sleep(time.Second)
+		up.says(counting(0, 40), Event{Kind: EventTurnComplete}, Event{Kind: EventResumption, Handle: "h", Resumable: true, Consumed: -1})
+		time.Sleep(2 * time.Second)
+		p.settle()
+		go p.gateway.Drain(t.Context()) //nolint:errcheck // its session ends in time
+		<-p.done
+		p.look()
+		two, up2, _ := instance(t, nil)
+		p.gateway = two
+		if !p.resume() || len(p.sent) != 3 {
+			t.Fatalf("%d messages are kept: %v", len(p.sent), p.ended)
+		}
+		up2.says(Event{Kind: EventReady})
+		p.settle()
+		if got := strings.Join(kinds(up2.got()), " "); got != "audio:1280" {
+			t.Errorf("the second instance told the model %s", got)
+		}
+		p.leave()
+	})
+}

@@ -1,0 +1,207 @@
+package live
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// The same conversations by chance, over browser connections that are cut at any byte, taken over by others, and moved to
+// another instance: by a drain, or with a ticket while the first instance still has the session. The lineage that
+// survived must hold everything as before, and the person must hear each answer as before.
+func TestModel_browsersThatComeAndGo(t *testing.T) {
+	for seed := range uint64(150) {
+		for _, exact := range []bool{true, false} {
+			t.Run(fmt.Sprintf("seed %d, exact %v", seed, exact), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { roam(t, seed, exact) })
+			})
+		}
+	}
+}
+
+// traveller is a person on the move.
+type traveller struct {
+	*person
+	w     *world
+	rng   *rand.Rand
+	cfg   Config
+	moves int
+	spare []*Gateway // where the conversation was before
+	drain []chan struct{}
+}
+
+// instance is another instance of the server, where the conversation is from now on.
+func (v *traveller) instance() *Gateway {
+	v.w.mu.Lock()
+	v.w.here++
+	d := &worldDialer{v.w, v.w.here}
+	v.w.mu.Unlock()
+	return NewGateway(v.cfg, []Backend{{Name: BackendGemini, Workflow: "gemini-live", Dialer: d}}, slog.New(slog.DiscardHandler))
+}
+
+// worldDialer is one instance's way to the world: what a session that was left behind does there does not matter.
+type worldDialer struct {
+	*world
+	instance int
+}
+
+func (d *worldDialer) Dial(_ context.Context, s Setup) (Upstream, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	u, err := d.dial(s)
+	if err != nil {
+		return nil, err
+	}
+	if d.instance == d.here {
+		d.up = u
+	}
+	return u, nil
+}
+
+func roam(t *testing.T, seed uint64, exact bool) {
+	rng := rand.New(rand.NewPCG(seed, 17))
+	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 18)), exact: exact, handles: map[string]lineage{}, reliable: true}
+	cfg := DefaultConfig()
+	cfg.Resume.Keys = []string{sharedKey}
+	cfg.Live.ConnectTimeout = 5 * time.Minute
+	v := &traveller{w: w, rng: rng, cfg: cfg}
+	v.person = newPerson(t, v.instance())
+	v.start(`"model":"gemini-3.8-live"`)
+	v.settle()
+
+	units := uint32(1)
+	var texts []string
+	for range 150 {
+		switch n := rng.IntN(110); {
+		case n < 55:
+			ms := 20
+			pcm := make([]byte, 0, ms*32)
+			for range ms * 8 {
+				pcm = binary.LittleEndian.AppendUint32(pcm, units)
+				units++
+			}
+			v.speak(pcm)
+			time.Sleep(20 * time.Millisecond)
+		case n < 59:
+			texts = append(texts, fmt.Sprintf("text %d", len(texts)))
+			v.say(fmt.Sprintf(`{"type":"text","text":%q}`, texts[len(texts)-1]))
+		case n < 77:
+			w.speakPiece()
+		case n < 85:
+			w.mu.Lock()
+			speaking := w.up.answer != 0
+			w.mu.Unlock()
+			if speaking {
+				w.endTurn(rng.IntN(4) != 0)
+			}
+		case n < 87:
+			w.current().says(Event{Kind: EventGoAway, TimeLeft: time.Duration(rng.IntN(20)) * time.Second})
+		case n < 89:
+			select {
+			case w.current().ended <- io.ErrUnexpectedEOF:
+			default:
+			}
+		case n < 92:
+			time.Sleep(time.Duration(rng.IntN(3000)) * time.Millisecond)
+		case n < 96:
+			if v.connected() {
+				v.look()
+				v.acknowledge()
+			}
+		default:
+			v.travel()
+		}
+		if rng.IntN(3) != 0 {
+			synctest.Wait()
+		}
+		if v.connected() && rng.IntN(3) == 0 {
+			v.settle()
+		}
+	}
+	v.comeBack()
+	time.Sleep(30 * time.Second)
+	v.settle()
+	v.leave()
+	for _, d := range v.drain {
+		<-d
+	}
+	time.Sleep(cfg.Resume.Window + time.Minute) // of sessions that were left behind
+	if v.ended == nil || v.ended.Type != "session_ended" || v.skipped != 0 {
+		t.Errorf("the conversation ended with %v; %d messages were skipped", v.ended, v.skipped)
+	}
+	w.checkUplink(units, texts, v.gateway.Stats().Counters)
+	checkDownlink(t, v.heard)
+}
+
+func (p *person) connected() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return p.resumed != nil || p.id != ""
+	}
+}
+
+// travel changes how the person is connected.
+func (v *traveller) travel() {
+	switch {
+	case !v.connected():
+		v.comeBack()
+	case v.rng.IntN(6) == 0: // another connection takes over, the old one not being closed
+		old := v.done
+		v.settle()
+		v.comeBack()
+		<-old
+	case v.rng.IntN(5) == 0 && v.w.handed():
+		v.move(v.rng.IntN(2) == 0)
+	default:
+		v.cut(v.rng.IntN(3000))
+	}
+}
+
+// move takes the conversation to another instance, because its own one ends, or because the way there is lost.
+func (v *traveller) move(drained bool) {
+	old := v.gateway
+	if drained {
+		over := make(chan struct{})
+		v.drain = append(v.drain, over)
+		go func() {
+			defer close(over)
+			ctx, cancel := context.WithTimeout(context.Background(), 8*time.Second)
+			defer cancel()
+			if err := old.Drain(ctx); err != nil {
+				v.t.Errorf("drain: %v", err)
+			}
+		}()
+		<-v.done
+		v.look()
+		v.ended = nil // server_draining
+	} else {
+		v.cut(v.rng.IntN(3000))
+	}
+	v.gateway = v.instance()
+	v.moves++
+	v.comeBack()
+}
+
+// comeBack resumes, as often as it takes.
+func (v *traveller) comeBack() {
+	if v.connected() && v.rng.IntN(2) == 0 {
+		v.cut(0)
+	}
+	for range 10 {
+		if v.resume() {
+			v.ended = nil
+			return
+		}
+		<-v.done
+		time.Sleep(100 * time.Millisecond)
+	}
+	v.t.Fatalf("the conversation could not be resumed: %v", v.ended)
+}
