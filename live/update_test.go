@@ -596,3 +596,48 @@ func TestUpdate_waitsForTheBrowserToComeBack(t *testing.T) {
 		st.end()
 	})
 }
+
+// The ticket knows of an update; and where it does not yet, because the instance died, the client repeats it.
+func TestUpdate_survivesItsInstance(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		t.Run(fmt.Sprintf("in the ticket %v", known), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, up, _ := talk(t, nil)
+				one := p.gateway
+				up.says(resumable("H1", 0), speech(40)) // it waits for the answer's end
+				time.Sleep(2 * ticketPause)
+				p.settle()
+				p.say(`{"type":"update_session","config":{"voice":"Puck"}}`)
+				synctest.Wait()
+				if known {
+					p.settle()
+				}
+				p.cut(0) // with all that was not looked at
+				third := newMemUpstream()
+				two, second, d := instance(t, func(_ *Config, d *memDialer) { d.later = []later{{up: third}} })
+				p.gateway = two
+				for range elsewhereTries {
+					p.resume()
+					<-p.done
+				}
+				p.ended = nil
+				if !p.resume() {
+					t.Fatalf("the conversation did not go on: %v", p.ended)
+				}
+				second.says(Event{Kind: EventReady}, resumable("H2", 0))
+				third.says(Event{Kind: EventReady})
+				settled()
+				p.settle()
+				asked := d.asked()
+				if last := asked[len(asked)-1]; last.Voice != "Puck" || (len(asked) == 1) != known {
+					t.Errorf("the second instance asked %d times, last for %s", len(asked), last.Voice)
+				}
+				if told := updated(p.heard); len(told) == 0 || told[len(told)-1] != "Puck auto" {
+					t.Errorf("session_updated told %q", told)
+				}
+				p.leave()
+				one.Drain(t.Context()) //nolint:errcheck // its session has nobody to wait for
+			})
+		})
+	}
+}
