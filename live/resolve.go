@@ -154,6 +154,10 @@ func resolve(cfg *Config, backend string, c *StartConfig) (plan, error) {
 		p.resumable = false
 		p.warn("resumable", "This server does not resume conversations; this one ends with its connection.")
 	}
+	if p.resumable && !c.fitsTicket() {
+		p.resumable = false
+		p.warn("resumable", "This conversation is configured with more than a resume ticket can hold; it ends with its connection.")
+	}
 	p.setup = Setup{
 		Model:             model,
 		Modality:          modality,

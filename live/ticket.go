@@ -196,6 +196,15 @@ func (t ticket) pack() ([]byte, error) {
 	return append(plain, content...), nil
 }
 
+// ticketRoom is kept free for what a ticket comes to hold besides the configuration, in bytes.
+const ticketRoom = 8 << 10
+
+// fitsTicket reports whether a session that is configured like this can have a ticket all its life.
+func (c StartConfig) fitsTicket() bool {
+	plain, err := ticket{Config: c}.pack()
+	return err == nil && ticketEncoding.EncodedLen(len(plain)+ticketRoom) <= maxTicketText
+}
+
 func deflated(content []byte) []byte {
 	var out bytes.Buffer
 	w := deflaters.Get().(*flate.Writer)

@@ -7,11 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -246,6 +248,25 @@ func TestTicket_thatCouldNotBeSentBackIsNotMade(t *testing.T) {
 	if _, err := s.seal(tk); !errors.Is(err, errTicketTooLarge) {
 		t.Errorf("a long handle: %v", err)
 	}
+}
+
+func TestTicket_ofAConversationThatCanHaveNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, up, _ := instance(t, func(c *Config, _ *memDialer) { everything(c) })
+		p := newPerson(t, g)
+		config := instructed(t, noise(maxTicketText-ticketRoom/2))
+		p.start(config[1 : len(config)-1])
+		up.says(Event{Kind: EventReady})
+		p.settle()
+		if w := find(p.heard, "warning"); p.ticket != "" || w == nil || w.JSON["code"] != "not_supported" || w.JSON["field"] != "resumable" {
+			t.Errorf("the ticket has %d characters, the browser heard %v", len(p.ticket), types(p.heard))
+		}
+		p.b.failure <- io.ErrUnexpectedEOF
+		<-p.done
+		if n := g.Stats().Active; n != 0 {
+			t.Error("the session waits for a browser that cannot come back")
+		}
+	})
 }
 
 func TestTicket_fitsIntoStartSessionHoweverSmallMessagesMustBe(t *testing.T) {

@@ -131,6 +131,9 @@ func revise(cfg *Config, backend string, old plan, u *StartConfig) (plan, error)
 	if err != nil {
 		return plan{}, harmless(err)
 	}
+	if old.resumable && !p.resumable {
+		return plan{}, harmless(fatal(ReasonBadConfig, "systemInstruction", "The conversation would be configured with more than a resume ticket can hold."))
+	}
 	p.warnings = slices.DeleteFunc(p.warnings, func(w WarningNotice) bool { return !slices.Contains(changed, w.Field) })
 	return p, nil
 }

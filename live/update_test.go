@@ -597,6 +597,39 @@ func TestUpdate_waitsForTheBrowserToComeBack(t *testing.T) {
 	})
 }
 
+func TestUpdate_beyondWhatATicketHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _, d := talk(t, func(c *Config, _ *memDialer) { everything(c) })
+		settled()
+		p.say(`{"type":"update_session","config":` + instructed(t, noise(maxTicketText-ticketRoom/2)) + `}`)
+		p.settle()
+		if w := find(p.heard, "warning"); w == nil || w.JSON["code"] != "bad_config" || w.JSON["field"] != "systemInstruction" {
+			t.Errorf("warning: %v", types(p.heard))
+		}
+		p.say(`{"type":"update_session","config":` + instructed(t, noise(maxTicketText/2)) + `}`)
+		p.settle()
+		if len(updated(p.heard)) != 1 || len(d.asked()) != 1 {
+			t.Errorf("the browser heard %v", types(p.heard))
+		}
+		time.Sleep(2 * ticketPause)
+		p.settle()
+		if known, err := p.gateway.sealer.open(p.ticket, time.Now()); err != nil || len(or(known.Config.SystemInstruction, "")) != maxTicketText/2 {
+			t.Errorf("the newest ticket lacks the instruction (%v)", err)
+		}
+		p.leave()
+	})
+}
+
+// instructed is a configuration with a system instruction, as JSON.
+func instructed(t *testing.T, text string) string {
+	t.Helper()
+	b, err := json.Marshal(StartConfig{SystemInstruction: &text})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
 // The ticket knows of an update; and where it does not yet, because the instance died, the client repeats it.
 func TestUpdate_survivesItsInstance(t *testing.T) {
 	for _, known := range []bool{true, false} {
