@@ -117,7 +117,7 @@ func (c *conn) noteClosed(end error) {
 	if !c.ready {
 		return
 	}
-	c.brokenOff()
+	c.noteEnd(Broken)
 	e := Event{Kind: EventClosed, Code: websocket.CloseAbnormalClosure}
 	var goodbye *websocket.CloseError
 	switch {

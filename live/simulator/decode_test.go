@@ -7,15 +7,18 @@ import (
 
 func TestDecode_takesWhatGoogleTakes(t *testing.T) {
 	for name, text := range map[string]string{
-		"camelCase":         `{"realtimeInput":{"audioStreamEnd":true}}`,
-		"snake_case":        `{"realtime_input":{"audio_stream_end":true}}`,
-		"int64 as a string": `{"setup":{"model":"models/x","contextWindowCompression":{"triggerTokens":"25000","slidingWindow":{"targetTokens":8000}}}}`,
-		"null as absent":    `{"setup":{"model":"models/x","tools":null}}`,
-		"one for a list":    `{"setup":{"model":"models/x","tools":{"googleSearch":{}}}}`,
-		"labels":            `{"setup":{"model":"models/x","labels":{"a_b":"c"}}}`,
-		"a schema":          `{"setup":{"model":"models/x","tools":[{"functionDeclarations":[{"name":"f","parameters":{"type":"OBJECT","title":"x"}}]}]}}`,
-		"arguments":         `{"toolResponse":{"functionResponses":[{"id":"1","name":"f","response":{"any_thing":{"at":["all"]}}}]}}`,
-		"pretty audio":      "{\n \"realtimeInput\": {\"audio\": {\"data\": \"AAAA\", \"mimeType\": \"audio/pcm\"}}}",
+		"camelCase":              `{"realtimeInput":{"audioStreamEnd":true}}`,
+		"snake_case":             `{"realtime_input":{"audio_stream_end":true}}`,
+		"int64 as a string":      `{"setup":{"model":"models/x","contextWindowCompression":{"triggerTokens":"25000","slidingWindow":{"targetTokens":8000}}}}`,
+		"null as absent":         `{"setup":{"model":"models/x","tools":null}}`,
+		"one for a list":         `{"setup":{"model":"models/x","tools":{"googleSearch":{}}}}`,
+		"labels":                 `{"setup":{"model":"models/x","labels":{"a_b":"c"}}}`,
+		"JSON Schema":            `{"setup":{"model":"models/x","tools":[{"functionDeclarations":[{"name":"f","parametersJsonSchema":{"type":"object","additionalProperties":false}}]}]}}`,
+		"INTERRUPTED":            `{"toolResponse":{"functionResponses":[{"id":"1","name":"f","response":{},"scheduling":"INTERRUPTED"}]}}`,
+		"a schema in lower case": `{"setup":{"model":"models/x","tools":[{"functionDeclarations":[{"name":"f","parameters":{"type":"object"}}]}]}}`,
+		"a schema":               `{"setup":{"model":"models/x","tools":[{"functionDeclarations":[{"name":"f","parameters":{"type":"OBJECT","title":"x"}}]}]}}`,
+		"arguments":              `{"toolResponse":{"functionResponses":[{"id":"1","name":"f","response":{"any_thing":{"at":["all"]}}}]}}`,
+		"pretty audio":           "{\n \"realtimeInput\": {\"audio\": {\"data\": \"AAAA\", \"mimeType\": \"audio/pcm\"}}}",
 	} {
 		if _, refused := decode([]byte(text)); refused != nil {
 			t.Errorf("%s: %v", name, refused)
@@ -79,7 +82,7 @@ func TestParseFault_readsMarkers(t *testing.T) {
 	if err != nil || len(faults) != 2 || faults[0].Code != 1011 || faults[0].Reason != "Internal error encountered." || faults[0].After.Seconds() != 2 || faults[1].Kind != FaultQuota {
 		t.Errorf("%+v %v", faults, err)
 	}
-	for _, bad := range []string{"[[simulate: dance]]", "[[simulate: close]]", "[[simulate: drop after=x]]", "[[simulate: drop wings=2]]"} {
+	for _, bad := range []string{"[[simulate: dance]]", "[[simulate: close]]", "[[simulate: drop after=x]]", "[[simulate: drop wings=2]]", "[[simulate: drop probability=NaN]]"} {
 		if _, err := markedFaults(bad); err == nil {
 			t.Errorf("%s was accepted", bad)
 		}

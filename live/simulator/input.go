@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -126,9 +127,7 @@ func (c *conn) hear(pcm []byte, rate int, now time.Time) {
 		return
 	}
 	if rate != c.rate || c.detector == nil {
-		c.rate = rate
-		c.detector = newDetector(c.setup.detection(c.cfg, c.who.backend), rate)
-		c.before, c.utterance = nil, nil
+		c.tune(rate)
 	}
 	pcm = pcm[:len(pcm)&^1]
 	if c.server.observer != nil {
@@ -142,6 +141,7 @@ func (c *conn) hear(pcm []byte, rate int, now time.Time) {
 			c.keep(pcm)
 			c.spoken += d
 		}
+		c.offerInSpeech(now)
 		return
 	}
 	began, ended, lastLoud := c.detector.hear(pcm)
@@ -169,9 +169,17 @@ func (c *conn) hear(pcm []byte, rate int, now time.Time) {
 	if ended {
 		c.ended(now)
 	}
-	if c.offerAt != 0 && c.samples >= c.offerAt {
-		c.offerInSpeech(now)
+	c.offerInSpeech(now)
+}
+
+// tune makes the ears hear at another rate; what they have heard so far stays.
+func (c *conn) tune(rate int) {
+	d := newDetector(c.setup.detection(c.cfg, c.who.backend), rate)
+	if old := c.detector; old != nil {
+		d.speaking, d.loud, d.quiet = old.speaking, old.loud, old.quiet
+		c.before, c.utterance = resample(c.before, c.rate, rate), resample(c.utterance, c.rate, rate)
 	}
+	c.detector, c.rate = d, rate
 }
 
 // maxSpeech is how many bytes of speech at a rate are kept.
@@ -199,16 +207,17 @@ func (c *conn) begun(now time.Time) {
 		if d == 0 {
 			d = time.Duration(c.ids.Int64N(int64(time.Second)))
 		}
-		c.offerAt = c.samples + max(1, int64(d*time.Duration(c.rate)/time.Second))
+		c.offerAt = c.samples + max(1, int64(d*time.Duration(cmp.Or(c.rate, 16000))/time.Second))
 	}
 	if !c.uninterruptible() {
 		c.interrupt()
 	}
 }
 
-// offerInSpeech issues a handle in the middle of an utterance, as soon as that is possible.
+// offerInSpeech issues the handle that a fault wants in the middle of an utterance, as soon as that is possible.
 func (c *conn) offerInSpeech(now time.Time) {
 	switch {
+	case c.offerAt == 0 || c.samples < c.offerAt:
 	case !c.inSpeech():
 		c.offerAt = 0
 	case c.resumable():

@@ -46,10 +46,23 @@ func quickConfig() Config {
 // startServer runs a simulator on a port of its own until the test is over.
 func startServer(t *testing.T, cfg Config) *Server {
 	t.Helper()
+	s := newServer(t, cfg)
+	listen(t, s)
+	return s
+}
+
+// newServer is a simulator that does not listen yet.
+func newServer(t *testing.T, cfg Config) *Server {
+	t.Helper()
 	s, err := New(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+func listen(t *testing.T, s *Server) {
+	t.Helper()
 	if err := s.Listen("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +71,6 @@ func startServer(t *testing.T, cfg Config) *Server {
 			t.Error(err)
 		}
 	})
-	return s
 }
 
 // wsURL is the server's base for WebSockets.

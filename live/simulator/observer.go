@@ -8,6 +8,8 @@ import "time"
 // connection waits for it, and it must not call the Server's Close. The event and its PCM are valid only until it
 // returns. Nothing is kept for an observer that is not there.
 //
+// A Server with Config.Echo tells nothing of audio.
+//
 // # Lineages
 //
 // The model's memory of a conversation is a chain of connections. To rebuild it, keep the events of every connection
@@ -85,7 +87,7 @@ const (
 
 	// EventGoAway announces the end of the connection: Lag is the time that is left.
 	EventGoAway
-	// EventFault is a scripted fault that strikes: Text is its kind.
+	// EventFault is a scripted fault that strikes: Text is its kind. One that refuses the setup comes without an Opened.
 	EventFault
 	// EventClosed comes last: Code and Reason of the close, 1006 where there was none, and whether it came from the
 	// client. It may come after the Opened of the connection that takes the conversation up.
@@ -129,7 +131,7 @@ type Event struct {
 	// Questions are those that an answer is about. Mostly there is one; what is asked before an answer has begun
 	// joins the question before it.
 	Questions []int64
-	Answer    int64 // counts the answers in a lineage, from 1
+	Answer    int64 // counts the answers in a lineage, from 1: two connections that go on from one handle use the same
 	Bytes     int
 	Outcome   Outcome
 	Generated bool // generationComplete was sent

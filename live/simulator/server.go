@@ -162,7 +162,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	var faults []Fault
-	if text := ctx.QueryArgs().Peek("simulate"); len(text) > 0 {
+	for _, text := range ctx.QueryArgs().PeekMulti("simulate") {
 		f, err := parseFault(string(text))
 		if err != nil {
 			ctx.Error(err.Error(), fasthttp.StatusBadRequest)

@@ -215,6 +215,9 @@ func (s *setup) check(c Config, backend, version string) *refusal {
 		(s.GenerationConfig.ThinkingConfig != nil || s.GenerationConfig.EnableAffectiveDialog != nil || s.Proactivity != nil && !s.Proactivity.ProactiveAudio) {
 		return invalid(reasonArgument)
 	}
+	if strings.Contains(id, "extended-thinking") && slices.ContainsFunc(functions(s.Tools), func(f declaration) bool { return f.Behavior == "BLOCKING" }) {
+		return invalid(reasonArgument)
+	}
 	return nil
 }
 

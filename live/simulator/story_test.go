@@ -71,6 +71,12 @@ func (p *peer) say(text string) {
 	}
 }
 
+// audioInput is a piece of the microphone's stream as a client sends it.
+func audioInput(pcm []byte) string {
+	data, _ := json.Marshal(pcm)
+	return `{"realtimeInput":{"audio":{"mimeType":"audio/pcm;rate=16000","data":` + string(data) + `}}}`
+}
+
 func (p *peer) speak(ms int, volume float64) {
 	for range ms / 20 {
 		pcm := make([]byte, 640)
@@ -78,8 +84,7 @@ func (p *peer) speak(ms int, volume float64) {
 			v := math.Sin(float64(i)/320*2*math.Pi*6) * volume * math.MaxInt16
 			binary.LittleEndian.PutUint16(pcm[2*i:], uint16(int16(v)))
 		}
-		data, _ := json.Marshal(pcm)
-		p.say(`{"realtimeInput":{"audio":{"mimeType":"audio/pcm;rate=16000","data":` + string(data) + `}}}`)
+		p.say(audioInput(pcm))
 	}
 }
 
@@ -103,8 +108,9 @@ type heard struct {
 	}
 	ToolCallCancellation    *struct{ IDs []string }
 	SessionResumptionUpdate *struct {
-		NewHandle string
-		Resumable bool
+		NewHandle                      string
+		Resumable                      bool
+		LastConsumedClientMessageIndex string
 	}
 	GoAway        *struct{ TimeLeft string }
 	UsageMetadata *struct{ PromptTokenCount, ResponseTokenCount int }

@@ -26,6 +26,7 @@ type turn struct {
 	all      int       // words in it
 	began    time.Time // to speak; zero: it has not
 	over     bool      // generationComplete was sent
+	ended    bool      // the observer knows
 }
 
 // ask puts a question to the model. Called with mu held.
@@ -247,17 +248,11 @@ func (c *conn) finish(tell bool, now time.Time) {
 	c.offerHandle(now)
 }
 
-// noteEnd tells the observer how the answer in progress ended, if it had begun.
+// noteEnd tells the observer, once, how the answer in progress ended, if it had begun.
 func (c *conn) noteEnd(how Outcome) {
-	if t := c.turn; t != nil && !t.began.IsZero() {
+	if t := c.turn; t != nil && !t.began.IsZero() && !t.ended {
+		t.ended = true
 		c.note(Event{Kind: EventAnswerEnd, Answer: int64(c.history.n), Bytes: t.sent, Outcome: how, Generated: t.over})
-	}
-}
-
-// brokenOff tells the observer of an answer that the end of the connection cut. Called with mu held.
-func (c *conn) brokenOff() {
-	if !c.pendingEnd() {
-		c.noteEnd(Broken)
 	}
 }
 
