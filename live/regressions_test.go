@@ -467,7 +467,7 @@ func TestSession_aGenerationCompleteWithoutContent(t *testing.T) {
 
 // An answer accepted while the calls are forgotten (the steps of the two goroutines, interleaved by hand)
 func TestSession_anAnswerThatRacesWithARenewalIsNotGiven(t *testing.T) {
-	s, done := hop(t)
+	s, done := hop(t, false)
 	defer done()
 	s.event(&toolCall)
 	known, _ := s.tools.answer([]ToolResponse{{ID: "c1", Response: json.RawMessage(`{}`)}}) // reader: toolResponse

@@ -148,6 +148,35 @@ func FuzzStonepot_decode(f *testing.F) {
 	})
 }
 
+// What reads an ack quickly and what reads all JSON agree, and the quick one reads what clients write.
+func FuzzQuickAck(f *testing.F) {
+	for _, s := range []string{"0", "7", "1234", "007", "-1", "1.5", "1e3", "", "9223372036854775807", "9223372036854775808", "999999999999999999", `1,"received":2`, `"1"`} {
+		f.Add([]byte(`{"type":"ack","received":` + s + `}`))
+	}
+	f.Add([]byte(`{"received":3,"type":"ack"}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		quick := Command{Kind: CommandPing, Count: -1}
+		before := quick
+		if !quickAck(data, &quick) {
+			if quick.Kind != before.Kind || quick.Count != before.Count {
+				t.Errorf("%q was refused, and changed the command", data)
+			}
+			return
+		}
+		var slow Command
+		if err := decodeAck(data, &slow); err != nil || slow.Kind != quick.Kind || slow.Count != quick.Count {
+			t.Errorf("%q: read quickly as %d, slowly as %d, %v", data, quick.Count, slow.Count, err)
+		}
+	})
+}
+
+func TestQuickAck_readsWhatClientsWrite(t *testing.T) {
+	var c Command
+	if !quickAck([]byte(`{"type":"ack","received":1234}`), &c) || c.Kind != CommandAck || c.Count != 1234 {
+		t.Errorf("%+v", c)
+	}
+}
+
 // The table of docs/protocol.md and the one of the code are the same.
 func TestReasons_areThoseOfTheProtocol(t *testing.T) {
 	doc, err := os.ReadFile("../docs/protocol.md")
