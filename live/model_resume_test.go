@@ -132,6 +132,7 @@ func roam(t *testing.T, seed uint64, exact bool) {
 		<-d
 	}
 	time.Sleep(cfg.Resume.Window + time.Minute) // of sessions that were left behind
+	synctest.Wait()                             // what they wrote is read from here on
 	if v.ended == nil || v.ended.Type != "session_ended" || v.skipped != 0 {
 		t.Errorf("the conversation ended with %v; %d messages were skipped", v.ended, v.skipped)
 	}

@@ -627,7 +627,7 @@ func TestResume_aTextThatTheHandleKnowsIsNotGivenAgain(t *testing.T) {
 		}
 		up2.says(Event{Kind: EventReady})
 		p.settle()
-		if got := strings.Join(kinds(up2.got()), " "); got != "audio:1280" {
+		if got := strings.Join(kinds(up2.got()), " "); got != "audio:1280" && got != "audio:640 audio:640" { // joined when the sender is late
 			t.Errorf("the second instance told the model %s", got)
 		}
 		p.leave()
