@@ -119,6 +119,7 @@ func (s *Server) Close() error {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		err = s.http.ShutdownWithContext(ctx)
+		_ = s.listener.Close() // shutting down closes it only if the server has got as far as serving
 	}
 	s.serving.Wait()
 	s.open.Wait()

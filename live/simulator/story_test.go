@@ -173,6 +173,18 @@ func captions(all []heard) (in, out string) {
 	return in, out
 }
 
+func TestSimulator_closesRightAfterItListens(t *testing.T) {
+	for range 50 { // it hung where the server had not got as far as serving
+		s := newServer(t, quick())
+		if err := s.Listen("127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestSimulator_playsThePersonsOwnWordsBack(t *testing.T) {
 	s := start(t, nil)
 	p := connect(t, s, geminiPath)
