@@ -70,6 +70,7 @@ func roam(t *testing.T, seed uint64, exact bool) {
 	cfg := DefaultConfig()
 	cfg.Resume.Keys = []string{sharedKey}
 	cfg.Live.ConnectTimeout = 5 * time.Minute
+	cfg.Live.ClientMaySet = ClientFields()
 	v := &traveller{w: w, rng: rng, cfg: cfg}
 	v.person = newPerson(t, v.instance())
 	v.start(`"model":"gemini-3.8-live"`)
@@ -77,8 +78,9 @@ func roam(t *testing.T, seed uint64, exact bool) {
 
 	units := uint32(1)
 	var texts []string
+	voice, instruction := cfg.Assistants[0].Voice, cfg.Assistants[0].SystemInstruction // the last that was asked for
 	for range 150 {
-		switch n := rng.IntN(110); {
+		switch n := rng.IntN(113); {
 		case n < 55:
 			ms := 20
 			pcm := make([]byte, 0, ms*32)
@@ -114,6 +116,12 @@ func roam(t *testing.T, seed uint64, exact bool) {
 				v.look()
 				v.acknowledge()
 			}
+		case n < 98:
+			voice = cfg.Live.Voices[rng.IntN(3)]
+			v.say(fmt.Sprintf(`{"type":"update_session","config":{"voice":%q}}`, voice))
+		case n < 99:
+			instruction = fmt.Sprintf("instruction %d", rng.IntN(3))
+			v.say(fmt.Sprintf(`{"type":"update_session","config":{"systemInstruction":%q}}`, instruction))
 		default:
 			v.travel()
 		}
@@ -125,6 +133,10 @@ func roam(t *testing.T, seed uint64, exact bool) {
 		}
 	}
 	v.comeBack()
+	v.settle()
+	if w.current().answer != 0 { // which holds an update back
+		w.endTurn(true)
+	}
 	time.Sleep(30 * time.Second)
 	v.settle()
 	v.leave()
@@ -135,6 +147,9 @@ func roam(t *testing.T, seed uint64, exact bool) {
 	synctest.Wait()                             // what they wrote is read from here on
 	if v.ended == nil || v.ended.Type != "session_ended" || v.skipped != 0 {
 		t.Errorf("the conversation ended with %v; %d messages were skipped", v.ended, v.skipped)
+	}
+	if up := w.current(); up.voice != voice || up.instruction != instruction {
+		t.Errorf("the model speaks as %s and was told %q, want %s and %q", up.voice, up.instruction, voice, instruction)
 	}
 	w.checkUplink(units, texts, v.gateway.Stats().Counters)
 	checkDownlink(t, v.heard)
