@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -123,11 +124,10 @@ func (c *conn) noteClosed(end error) {
 	switch {
 	case c.closing != nil:
 		e.Code, e.Reason = c.closing.code, c.closing.reason
-	case c.abrupt:
 	case errors.As(end, &goodbye):
 		e.Code, e.Reason, e.FromClient = goodbye.Code, goodbye.Text, true
 	default:
-		e.FromClient = true
+		e.FromClient = !c.abrupt && !errors.Is(end, os.ErrDeadlineExceeded) // as drop leaves it
 	}
 	c.note(e)
 }
@@ -187,6 +187,9 @@ func (c *conn) take(data, scratch []byte) []byte {
 	if pcm, rate, ok := plainAudio(data, scratch[:0]); ok {
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		if c.ending() {
+			return pcm
+		}
 		if refused := c.input(true, now); refused != nil {
 			c.refuse(refused)
 		} else {
@@ -198,6 +201,8 @@ func (c *conn) take(data, scratch []byte) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
+	case c.ending():
+		return scratch
 	case refused != nil && c.setup == nil && c.who.key == "":
 		refused = c.cfg.refuse(c.who)
 	case refused != nil:
@@ -208,20 +213,18 @@ func (c *conn) take(data, scratch []byte) []byte {
 			refused = c.handle(m, now)
 		}
 	}
-	if refused != nil {
-		c.after(c.refusalDelay(), "refusal", func(time.Time) { c.refuse(refused) })
+	switch {
+	case refused != nil && c.ready:
+		c.refuse(refused)
+	case refused != nil: // a setup is refused after a while
+		c.after(c.cfg.RefusalDelay, "refusal", func(time.Time) { c.refuse(refused) })
 	}
 	c.signal()
 	return scratch
 }
 
-// refusalDelay is how long the service takes to refuse a setup; what comes later is refused at once.
-func (c *conn) refusalDelay() time.Duration {
-	if c.ready {
-		return 0
-	}
-	return c.cfg.RefusalDelay
-}
+// ending reports whether the connection is being closed: nothing is taken any more. Called with mu held.
+func (c *conn) ending() bool { return c.closing != nil || c.abrupt }
 
 // input notes that a message other than the setup has come. What streams is refused in words of its own when it
 // comes too early. Called with mu held.
@@ -282,7 +285,7 @@ func (c *conn) signal() {
 
 // advance does what is due and returns what to send and when to look again. Called with mu held.
 func (c *conn) advance(now time.Time) (out [][]byte, wait time.Duration) {
-	for c.closing == nil && !c.abrupt {
+	for !c.ending() {
 		next := -1
 		for i, t := range c.tasks {
 			if next < 0 || t.at.Before(c.tasks[next].at) {

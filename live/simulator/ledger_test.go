@@ -259,6 +259,7 @@ func TestResumption_aHandleLagsBehindByUpToTheLag(t *testing.T) {
 	lags := func(path, first string, headers map[string][]string) (all []time.Duration) {
 		cfg := quickConfig()
 		cfg.HandleLag = 40 * time.Millisecond
+		cfg.Faults = []Fault{{Kind: FaultLongAnswer, Length: 40 * time.Millisecond}} // short, that is
 		s, l := observed(t, cfg)
 		p := dial(t, s, path, headers)
 		p.say(first)
@@ -303,7 +304,9 @@ func TestResumption_aHandleLagsBehindByUpToTheLag(t *testing.T) {
 
 func TestObserver_whatALineageKnows(t *testing.T) {
 	t.Parallel()
-	s, l := observed(t, quickConfig())
+	cfg := quickConfig()
+	cfg.Faults = []Fault{{Kind: FaultLongAnswer, Length: 40 * time.Millisecond}} // short, that is
+	s, l := observed(t, cfg)
 	p := dial(t, s, geminiPath, nil)
 	p.say(onModel("models/gemini-3.8-live", `"systemInstruction":{"parts":[{"text":"conversation 7"}]},"historyConfig":{"initialHistoryInClientContent":true},"sessionResumption":{}`))
 	p.until(ready)

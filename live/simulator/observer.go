@@ -48,8 +48,8 @@ type EventKind uint8
 
 // The kinds of events, with the fields that each sets beside Kind, Conn, At and Index.
 const (
-	// EventOpened comes first: a setup was accepted and setupComplete is about to be sent. Opening is set; Parent
-	// and Handle too where a conversation is resumed.
+	// EventOpened comes first: a setup was accepted and setupComplete is about to be sent. Opening is set; Parent,
+	// Handle and Sample too where a conversation is resumed.
 	EventOpened EventKind = iota + 1
 	// EventAudio is a piece of the microphone's stream: PCM, Rate, Sample.
 	EventAudio

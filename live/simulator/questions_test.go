@@ -94,6 +94,7 @@ func TestQuestions_noneIsDropped(t *testing.T) {
 }
 
 func TestQuestions_bothAreInTheAnswer(t *testing.T) {
+	t.Parallel()
 	cfg := quickConfig()
 	cfg.ThinkingDelay = time.Second
 	s := startServer(t, cfg)
@@ -109,6 +110,7 @@ func TestQuestions_bothAreInTheAnswer(t *testing.T) {
 }
 
 func TestQuestions_anAnswerToAToolThatIsInterruptedIsGivenWithTheNext(t *testing.T) {
+	t.Parallel()
 	cfg := quickConfig()
 	cfg.ThinkingDelay = time.Second
 	s, l := observed(t, cfg)
@@ -126,6 +128,7 @@ func TestQuestions_anAnswerToAToolThatIsInterruptedIsGivenWithTheNext(t *testing
 }
 
 func TestEars_anotherRateInTheMiddleOfASentence(t *testing.T) {
+	t.Parallel()
 	s := startServer(t, quickConfig())
 	p := dial(t, s, geminiPath, nil)
 	p.say(plainSetup)
