@@ -41,6 +41,7 @@ type inbox struct {
 	commandsAgain int       // of those, the ones that a renewal gives once more
 	bytesAgain    int       // and their size
 	maxUnsent     int       // bytes of audio
+	repeats       int       // bytes of audio that may wait on top of it
 	maxKept       int       // bytes of audio
 	firstShort    time.Time // when the oldest audio that waits for more to come arrived
 
@@ -128,6 +129,13 @@ func (in *inbox) handOver(generation uint64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.generation = generation
+}
+
+// expect lets more audio wait for the upstream than usual: bytes that a client repeats.
+func (in *inbox) expect(bytes int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.repeats = bytes
 }
 
 // restart makes the counts of messages start at 0.
@@ -254,7 +262,7 @@ func (in *inbox) supersede(c *Command) bool {
 func (in *inbox) drop(bytesPerMs int) (dropped int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for i := in.done; in.unsent > in.maxUnsent+in.again && i < in.items.len(); i++ {
+	for i := in.done; in.unsent > in.maxUnsent+in.repeats+in.again && i < in.items.len(); i++ {
 		if it := in.items.at(i); it.chunk != nil {
 			in.unsent -= it.length
 			dropped += it.length

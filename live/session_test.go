@@ -788,11 +788,21 @@ func TestSession_anUpstreamThatStallsCostsTheOldestSpeechOnly(t *testing.T) {
 		if last := got[len(got)-1]; string(last.Data) != "BBBB" || got[len(got)-2].Kind == CommandVideo {
 			t.Error("an unsent picture was not superseded by the next")
 		}
-		if m := find(st.browser.heard(), "warning"); m == nil || m.JSON["code"] != "audio_dropped" {
-			t.Errorf("warning: %v", m)
+		time.Sleep(2 * time.Second)
+		st.browser.speak(tone(20, 16000))
+		synctest.Wait()
+		told := 0.0
+		for _, m := range st.browser.heard() {
+			if m.JSON["code"] == "audio_dropped" {
+				told += m.JSON["audioMs"].(float64)
+			}
 		}
 		st.end()
-		if c := st.gateway.Stats().Counters; c.UplinkDroppedMs < 2000 || c.VideoSuperseded != 1 {
+		c := st.gateway.Stats().Counters
+		if int64(told) != c.UplinkDroppedMs {
+			t.Errorf("the client was told that %v ms were dropped, the counters say %d", told, c.UplinkDroppedMs)
+		}
+		if c.UplinkDroppedMs < 2000 || c.VideoSuperseded != 1 {
 			t.Errorf("counters: %+v", c)
 		}
 	})
