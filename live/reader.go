@@ -211,9 +211,11 @@ func (r *reader) speech(c *Command, now time.Time) (send bool) {
 		}
 		r.mic.activityAudio = true
 	}
-	if isLoud(c.PCM) {
+	voice := isLoud(c.PCM)
+	if voice {
 		r.lastLoud.Store(now.UnixNano())
 	}
+	r.watchVoice(voice, len(c.PCM), now)
 	r.in.addAudio(c.PCM, now)
 	return true
 }
@@ -243,6 +245,7 @@ func (r *reader) forward(c *Command) (send bool) {
 		r.end(ReasonRateLimited, "More messages are waiting for the model than are kept.")
 		return false
 	}
+	r.watchCommand(c, time.Now())
 	return true
 }
 
@@ -277,6 +280,7 @@ func (s *Session) endActivity(now time.Time) (send bool) {
 	}
 	s.mic.activity = false
 	s.turns.heard(now)
+	s.endUtterance(true, now)
 	if !s.in.addCommand(&Command{Kind: CommandActivityEnd}) {
 		s.end(ReasonRateLimited, "More messages are waiting for the model than are kept.")
 		return false

@@ -833,3 +833,34 @@ func TestGateway_refusesBeyondItsCapacity(t *testing.T) {
 		}
 	})
 }
+
+func TestSession_whatStillComesOfAnInterruptedAnswerIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := begin(t, nil)
+		st.up.says(speech(40), Event{Kind: EventInterrupted}, speech(60), Event{Kind: EventOutputTranscript, Text: "late"}, Event{Kind: EventTurnComplete})
+		synctest.Wait()
+		st.up.says(speech(40)) // the next answer may follow at once
+		synctest.Wait()
+		wantTypes(t, st.browser.heard(), "session_started", "session_ready", "audio", "interrupted", "turn_complete", "audio")
+		if n := audioBytes(st.browser.heard()); n != 80*48 {
+			t.Errorf("%d ms of speech were heard, want 80", n/48)
+		}
+		st.end()
+	})
+}
+
+func TestSession_anAnswerAfterAnInterruptionWithoutTurnComplete(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := begin(t, nil)
+		st.up.says(speech(40), Event{Kind: EventInterrupted})
+		time.Sleep(time.Second)
+		st.up.says(speech(60), Event{Kind: EventTurnComplete})
+		synctest.Wait()
+		all := st.browser.heard()
+		wantTypes(t, all, "session_started", "session_ready", "audio", "interrupted", "audio", "turn_complete")
+		if turn := find(all, "turn_complete").JSON["turn"].(map[string]any); turn["index"] != 2.0 || turn["interrupted"] != false || turn["audioMs"] != 60.0 {
+			t.Errorf("turn %v", turn)
+		}
+		st.end()
+	})
+}
