@@ -31,7 +31,7 @@ func TestRenewal_theConversationOutlivesItsConnectionsToTheModel(t *testing.T) {
 			cfg.SetupDelay, cfg.SetupJitter, cfg.ThinkingExtra = time.Millisecond, 0, 0 // it thinks longer than a message is on its way
 			cfg.Pace, cfg.PieceMax = 1000, 100*time.Millisecond
 			change(&cfg)
-			sim, dialer := simulatorOf(t, cfg)
+			sim, dialer := warmSimulatorOf(t, cfg, 2)
 			s := start(t, func(o *options) {
 				o.backends = []live.Backend{{Name: live.BackendGemini, Workflow: "gemini-live", Dialer: dialer, Simulated: true}}
 				o.live.Resume.StableAfter = 0
@@ -56,11 +56,21 @@ func TestRenewal_theConversationOutlivesItsConnectionsToTheModel(t *testing.T) {
 			if sim.Stats().Connections < 2 || stats.Renewals < 1 || stats.Turns != questions {
 				t.Errorf("%d connections, %d renewals, %d turns", sim.Stats().Connections, stats.Renewals, stats.Turns)
 			}
+			if pool := dialer.PoolStats(); pool.Hits == 0 || pool.Dead != 0 {
+				t.Errorf("%d renewals, of which %+v found a connection ready", stats.Renewals, pool)
+			}
 		})
 	}
 }
 
+// simulatorOf is a simulator and a dialer that leads to it.
 func simulatorOf(t *testing.T, cfg simulator.Config) (*simulator.Server, *gemini.Dialer) {
+	t.Helper()
+	return warmSimulatorOf(t, cfg, 0)
+}
+
+// warmSimulatorOf is the same with n connections that are kept warm.
+func warmSimulatorOf(t *testing.T, cfg simulator.Config, n int) (*simulator.Server, *gemini.Dialer) {
 	t.Helper()
 	sim, err := simulator.New(cfg, handlers.Quiet)
 	if err != nil {
@@ -71,7 +81,10 @@ func simulatorOf(t *testing.T, cfg simulator.Config) (*simulator.Server, *gemini
 	}
 	account := gemini.DefaultGeminiConfig()
 	account.BaseURL, account.APIKeys = sim.URL(), []string{"a-key-for-the-simulator"}
-	dialer, err := gemini.NewGemini(account, gemini.DefaultDialConfig(), handlers.Quiet)
+	dial := gemini.DefaultDialConfig()
+	dial.WarmPool = gemini.DefaultPoolConfig()
+	dial.WarmPool.Size = n
+	dialer, err := gemini.NewGemini(account, dial, handlers.Quiet)
 	if err != nil {
 		t.Fatal(err)
 	}

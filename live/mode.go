@@ -8,12 +8,13 @@ func (in *inbox) enclose() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	first := -1
-	for i := range in.items.len() {
+	for i := in.done; i < in.items.len(); i++ {
 		it := in.items.at(i)
-		if it.command != nil && it.command.Kind == CommandAudioStreamEnd {
-			in.strike(i)
+		if it.waiting() && it.command.Kind == CommandAudioStreamEnd {
+			in.given(it.command)
+			it.command = nil
 		}
-		if i >= in.done && it.due() && first < 0 {
+		if it.chunk != nil && first < 0 {
 			first = i
 		}
 	}
@@ -35,33 +36,19 @@ func (in *inbox) put(i int, it item, kind CommandKind) {
 	}
 	*in.items.at(i) = it
 	in.commands++
-	if in.first+int64(i) < in.everGiven {
-		in.everGiven++
-	}
-}
-
-// strike takes the command at i away, whether it has yet to go up or is kept. Called with mu held.
-func (in *inbox) strike(i int) {
-	it := in.items.at(i)
-	switch {
-	case i < in.done:
-		in.keptBytes -= it.command.cost()
-	case it.waiting():
-		in.given(it.command)
-	}
-	it.command = nil
 }
 
 // unmark takes the marks of activities away. Where one ended the upstream is told that the speech is over.
 func (in *inbox) unmark() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for i := range in.items.len() {
+	for i := in.done; i < in.items.len(); i++ {
 		it := in.items.at(i)
 		switch {
-		case it.command == nil:
+		case !it.waiting():
 		case it.command.Kind == CommandActivityStart:
-			in.strike(i)
+			in.given(it.command)
+			it.command = nil
 		case it.command.Kind == CommandActivityEnd:
 			it.command = &Command{Kind: CommandAudioStreamEnd}
 		}

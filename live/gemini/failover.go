@@ -55,7 +55,9 @@ func (u *upstream) failed(e *endpoint, trouble *live.UpstreamError) {
 // better, opens one there: nil means that there is a new one to read from.
 func (u *upstream) refused(trouble *live.UpstreamError) error {
 	if u.stale(trouble) {
-		u.d.pool.spoiled(u.link.at)
+		if trouble.Close < 1011 && u.msg.failure == nil {
+			u.d.pool.spoiled(u.link.at) // else somebody lives there, and has a trouble of his own
+		}
 		u.cold = true
 		u.left = slices.Insert(u.left, 0, u.link.at)
 		return u.moveOn()
@@ -107,9 +109,10 @@ func (u *upstream) reach(ctx context.Context, e *endpoint, setup []byte) (sock *
 	return sock, false, err
 }
 
-// stale reports whether trouble says nothing of the setup, but that the warm connection it was sent on had been
+// stale reports whether trouble may say nothing of the setup, but that the warm connection it was sent on had been
 // dead already: it broke, stayed silent, or was closed for a reason that is none of the setup's. The session does
-// not hear of that.
+// not hear of that. An internal error (1011) counts in because a handle that comes before its old connection has been
+// cleared away is refused like this, and a warm connection is quick: a new one comes later.
 func (u *upstream) stale(trouble *live.UpstreamError) bool {
 	if !u.link.warm || u.ready.Load() || u.ctx.Err() != nil {
 		return false

@@ -106,7 +106,8 @@ func TestPool_aConnectionThatEndsWhileItWaitsIsNotUsed(t *testing.T) {
 		"goodbye":         func(p *peer) { p.bye(1001, "going away") },
 		"speaks":          func(p *peer) { p.say(`{"error":{"code":503}}`); p.drain() },
 		"masked":          func(p *peer) { p.write(frame.AppendMasked(nil, frame.Ping, nil, 7)); p.drain() },
-		"empty fragments": func(p *peer) { p.write(bytes.Repeat([]byte{0x02, 0, 0x00, 0}, 100)); p.drain() },
+		"empty message":   func(p *peer) { p.write(frame.Append(nil, frame.Text, nil)); p.drain() },
+		"empty fragments": func(p *peer) { p.write(append([]byte{0x02, 0}, make([]byte, 600)...)); p.drain() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var conns atomic.Int32
@@ -119,6 +120,7 @@ func TestPool_aConnectionThatEndsWhileItWaitsIsNotUsed(t *testing.T) {
 				}
 				p.write(p.accepted())
 				<-now
+				_ = p.conn.SetDeadline(timeless) // nothing ends it but what is tested
 				die(p)
 			})
 			d := geminiDialer(t, m.url, warmDial(1))
@@ -141,7 +143,6 @@ func TestPool_theSessionDoesNotHearOfAConnectionThatDiesOnItsSetup(t *testing.T)
 		"normal end":    func(p *peer) { p.message(); p.bye(1000, "") },
 		"starved":       func(p *peer) { p.message(); p.bye(1008, "The operation was aborted.") },
 		"1008, unknown": func(p *peer) { p.message(); p.bye(1008, "the handshake was not followed up in time") },
-		"unavailable":   func(p *peer) { p.message(); p.bye(1011, "The service is currently unavailable.") },
 		"torn":          func(p *peer) { p.message(); p.write([]byte{0x82, 20, 'x'}) },
 		"not JSON":      func(p *peer) { p.message(); p.say("<html>"); p.drain() },
 		"silent":        func(p *peer) { p.drain() },
@@ -190,6 +191,61 @@ func TestPool_theSessionDoesNotHearOfAConnectionThatDiesOnItsSetup(t *testing.T)
 				return !slices.ContainsFunc(shelved(), func(w *warm) bool { return slices.Contains(before, w) })
 			})
 		})
+	}
+}
+
+func TestPool_anInternalErrorGetsASecondChanceOnANewConnection(t *testing.T) {
+	for name, fail := range map[string]func(p *peer){
+		"a handle that came too early": func(p *peer) { p.bye(1011, "Internal error encountered.") },
+		"unavailable":                  func(p *peer) { p.bye(1013, "") },
+		"an error message":             func(p *peer) { p.say(`{"error":{"code":503,"status":"UNAVAILABLE","message":"Later."}}`); p.drain() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var setups atomic.Int32
+			m := startModel(t, func(p *peer) {
+				if p.upgrade() == nil {
+					return
+				}
+				if setups.Add(1) == 1 {
+					fail(p)
+					return
+				}
+				p.say(`{"setupComplete":{}}`)
+				p.drain()
+			})
+			d := geminiDialer(t, m.url, warmDial(2))
+			warmUp(t, d, 2)
+			s := testSetup()
+			s.Handle = "H"
+			agree(t, d, s)
+			wantStats(t, d, 0, 1, 0)
+			if !d.cooling(d.endpoints[0]).IsZero() {
+				t.Error("the key counts as failing")
+			}
+		})
+	}
+}
+
+func TestPool_whereTheNewConnectionFailsTooTheSessionHearsOfIt(t *testing.T) {
+	var setups atomic.Int32
+	m := startModel(t, func(p *peer) {
+		if p.upgrade() != nil {
+			setups.Add(1)
+		}
+		p.bye(1011, "Internal error encountered.")
+	})
+	d := geminiDialer(t, m.url, warmDial(4))
+	warmUp(t, d, 4)
+	u, err := d.Dial(context.Background(), testSetup())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Close()
+	if e := ending(t, u); e.Fault != live.FaultBroken || e.Close != 1011 {
+		t.Error(e)
+	}
+	if n := setups.Load(); n != 2 {
+		t.Errorf("%d setups", n)
 	}
 }
 
@@ -476,8 +532,13 @@ func TestPool_closeEndsADialThatIsUnderWay(t *testing.T) {
 	d := geminiDialer(t, m.url, warmDial(2))
 	d.pool.take(d.endpoints[0])
 	eventually(t, "it dials", func() bool { return len(m.seen()) == 2 })
-	if err := d.Close(); err != nil { // waits for the dials, or goleak finds them
+	if err := d.Close(); err != nil {
 		t.Fatal(err)
+	}
+	d.pool.mu.Lock()
+	defer d.pool.mu.Unlock()
+	if n := d.pool.shelves[0].dialling; n != 0 {
+		t.Errorf("Close left %d dials behind", n)
 	}
 }
 
@@ -665,6 +726,24 @@ func TestPassed_believesEitherClock(t *testing.T) {
 			t.Error(name)
 		}
 	}
+}
+
+func TestPool_theAnswerTimeoutEndsWithTheAnswer(t *testing.T) {
+	cfg := warmDial(1)
+	cfg.WarmPool.AnswerTimeout = 100 * time.Millisecond
+	m := startModel(t, func(p *peer) {
+		if p.ready() == nil {
+			return
+		}
+		time.Sleep(3 * cfg.WarmPool.AnswerTimeout) // it thinks
+		p.say(`{"serverContent":{"turnComplete":true}}`)
+		p.drain()
+	})
+	d := geminiDialer(t, m.url, cfg)
+	warmUp(t, d, 1)
+	u := agree(t, d, testSetup())
+	receive(t, u, live.EventTurnComplete)
+	wantStats(t, d, 1, 0, 0)
 }
 
 func TestPool_aSessionThatGivesUpIsNeitherHitNorMiss(t *testing.T) {
