@@ -108,6 +108,10 @@ e2e-firefox: build ## the same in Firefox, with a sound server of its own
 bench: ## the whole path under load: latency, CPU and allocations per frame
 	go run ./benchmarks
 
+.PHONY: bench-start
+bench-start: ## from start_session to session_ready on a long way, without and with warm connections
+	go run ./benchmarks start
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (30s)
 	@for package in $$(go list ./...); do \

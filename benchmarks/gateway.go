@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -27,6 +28,7 @@ const (
 	roleVariable     = "STONEPOT_BENCH_ROLE"
 	roleGateway      = "gateway"
 	upstreamVariable = "STONEPOT_BENCH_UPSTREAM"
+	poolVariable     = "STONEPOT_BENCH_POOL" // live.warm_pool.size; unset: 0
 )
 
 // spent is what the gateway's process has used since its start.
@@ -34,6 +36,8 @@ type spent struct {
 	CPU        time.Duration `json:"cpu"`
 	Mallocs    uint64        `json:"mallocs"`
 	ResidentKB float64       `json:"residentKb"`
+
+	Pool live.PoolStats `json:"pool"`
 }
 
 // gateway is the child: it serves until in ends, and answers each line of in with what it has spent.
@@ -43,7 +47,10 @@ func gateway(in io.Reader, out io.Writer) error {
 	cfg.Live.MaxSessions = 2 * maxSessions
 	google := gemini.DefaultGeminiConfig()
 	google.BaseURL, google.APIKeys = os.Getenv(upstreamVariable), []string{"benchmark"}
-	dialer, err := gemini.NewGemini(google, gemini.DefaultDialConfig(), log)
+	dial := gemini.DefaultDialConfig()
+	dial.WarmPool = gemini.DefaultPoolConfig()
+	dial.WarmPool.Size, _ = strconv.Atoi(os.Getenv(poolVariable))
+	dialer, err := gemini.NewGemini(google, dial, log)
 	if err != nil {
 		return err
 	}
@@ -65,7 +72,9 @@ func gateway(in io.Reader, out io.Writer) error {
 
 	lines := bufio.NewScanner(in)
 	for lines.Scan() {
-		if err := json.NewEncoder(out).Encode(spending()); err != nil {
+		used := spending()
+		used.Pool = dialer.PoolStats()
+		if err := json.NewEncoder(out).Encode(used); err != nil {
 			return err
 		}
 	}
@@ -114,14 +123,15 @@ type child struct {
 	addr string
 }
 
-// startChild runs this program again in the gateway's role.
-func startChild(upstream string) (*child, error) {
+// startChild runs this program again in the gateway's role, with more in its environment.
+func startChild(upstream string, environment ...string) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	c := &child{cmd: exec.Command(self)} //nolint:gosec // itself
 	c.cmd.Env = append(os.Environ(), roleVariable+"="+roleGateway, upstreamVariable+"="+upstream)
+	c.cmd.Env = append(c.cmd.Env, environment...)
 	c.cmd.Stderr = os.Stderr
 	if c.in, err = c.cmd.StdinPipe(); err != nil {
 		return nil, err

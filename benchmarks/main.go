@@ -35,6 +35,12 @@ func main() {
 		exitOn(gateway(os.Stdin, os.Stdout))
 		return
 	}
+	if len(os.Args) > 1 && os.Args[1] == "start" {
+		o, err := parseStart(os.Args[2:])
+		exitOn(err)
+		exitOn(runStart(o))
+		return
+	}
 	o, err := parse(os.Args[1:])
 	exitOn(err)
 	exitOn(run(o))
@@ -95,7 +101,7 @@ func run(o options) error {
 		return err
 	}
 	defer b.close()
-	r := report{Machine: fmt.Sprintf("%s/%s, %d CPUs, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version()), Time: time.Now().UTC(), Options: o}
+	r := report{Machine: machine(), Time: time.Now().UTC(), Options: o}
 	fmt.Printf("%s; frames of %d B, %v a second and conversation, %v each, %d rounds\n", r.Machine, o.Frame, o.Rate, o.Duration, o.Rounds)
 	bySessions := map[int][]figures{}
 	for round := range o.Rounds {
@@ -114,7 +120,11 @@ func run(o options) error {
 		r.Medians = append(r.Medians, medianFigures(bySessions[n]))
 	}
 	printTable(r.Medians)
-	return save(o.Out, r)
+	return save(o.Out, "path", r.Time, r)
+}
+
+func machine() string {
+	return fmt.Sprintf("%s/%s, %d CPUs, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
 }
 
 func micros(us float64) string { return strconv.FormatFloat(us, 'f', 0, 64) + " µs" }
@@ -144,7 +154,8 @@ func printTable(rows []figures) {
 	_ = w.Flush() // standard output
 }
 
-func save(dir string, r report) error {
+// save writes a report of one kind into dir.
+func save(dir, kind string, at time.Time, r any) error {
 	if dir == "" {
 		return nil
 	}
@@ -155,7 +166,7 @@ func save(dir string, r report) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
 	}
-	name := filepath.Join(dir, "path-"+r.Time.Format("20060102-150405")+".json")
+	name := filepath.Join(dir, kind+"-"+at.Format("20060102-150405")+".json")
 	fmt.Println("\nwritten to", name)
 	return os.WriteFile(name, append(data, '\n'), 0o600)
 }

@@ -40,6 +40,46 @@ func TestBench_measuresBothWaysAndLosesNothing(t *testing.T) {
 	}
 }
 
+func TestStart_aWarmConversationFindsAConnectionReadyAndAColdOneWaitsForThreeSteps(t *testing.T) {
+	o := startOptions{Delay: 10 * time.Millisecond, Setup: time.Millisecond, Conversations: 2, Pool: 1}
+	s, err := newStarter(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	if _, err := s.round(); err != nil { // the first warm one finds nothing yet
+		t.Fatal(err)
+	}
+	f, err := s.round()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if least := float64((3*o.Delay + o.Setup).Milliseconds()); f.Cold.P50 < least {
+		t.Errorf("cold: ready after %v ms, before the delays are over (%v ms)", f.Cold.P50, least)
+	}
+	used, err := s.warm.spent()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if used.Pool.Hits != 3 || used.Pool.Misses != 1 || used.Pool.Dead != 0 || f.Warm.P50 <= 0 || f.Warm.Max < f.Warm.P50 {
+		t.Errorf("%+v %+v", used.Pool, f)
+	}
+	if used, err := s.cold.spent(); err != nil || used.Pool.Hits != 0 {
+		t.Errorf("%+v %v", used.Pool, err)
+	}
+}
+
+func TestParseStart_refusesInWords(t *testing.T) {
+	for _, args := range []string{"-delay 2s", "-setup -1s", "-conversations 0", "-rounds 1000", "-pool 0"} {
+		if _, err := parseStart(strings.Fields(args)); err == nil || !strings.Contains(err.Error(), strings.Fields(args)[0]) {
+			t.Errorf("%s: %v", args, err)
+		}
+	}
+	if o, err := parseStart(nil); err != nil || o.Delay != 50*time.Millisecond || o.Pool != 2 {
+		t.Errorf("%+v %v", o, err)
+	}
+}
+
 func TestParse_refusesInWords(t *testing.T) {
 	for args, word := range map[string]string{
 		"-sessions 0":         "-sessions",

@@ -197,20 +197,25 @@ func dial(addr string) (*websocket.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return ws, ready(ws)
+}
+
+// ready starts a conversation and waits until it is ready.
+func ready(ws *websocket.Conn) error {
 	if err := ws.WriteMessage(websocket.TextMessage, []byte(`{"type":"start_session"}`)); err != nil {
-		return nil, err
+		return err
 	}
 	_ = ws.SetReadDeadline(time.Now().Add(20 * time.Second))
 	for {
 		var m struct{ Type, Error string }
 		if err := ws.ReadJSON(&m); err != nil {
-			return nil, err
+			return err
 		}
 		switch m.Type {
 		case "session_ready":
-			return ws, ws.SetReadDeadline(time.Time{})
+			return ws.SetReadDeadline(time.Time{})
 		case "error":
-			return nil, errors.New(m.Error)
+			return errors.New(m.Error)
 		}
 	}
 }
