@@ -8,8 +8,8 @@ import { Composer } from "./Composer";
 import { Controls } from "./Controls";
 import { Details } from "./Details";
 import { Logo } from "./icons";
+import { OfferButtons } from "./OfferButtons";
 import { ProblemCard } from "./ProblemCard";
-import { StartAnew } from "./StartAnew";
 import { TalkButton } from "./TalkButton";
 import { Timer } from "./Timer";
 import { announcementFor, noticeWords, wordsFor } from "./words";
@@ -79,7 +79,7 @@ export function Conversation() {
               {announcementFor(snapshot)}
             </p>
             {status === "failed" && problem ? (
-              <ProblemCard call={call} problem={problem} resumable={snapshot.offer !== undefined} />
+              <ProblemCard call={call} problem={problem} offer={snapshot.offer} />
             ) : (
               <div className="max-w-sm text-center">
                 <p className="text-2xl font-semibold tracking-tight" data-state>
@@ -88,12 +88,12 @@ export function Conversation() {
                 <p className={`mt-1.5 leading-relaxed text-pretty text-muted ${talked ? "short:hidden" : ""}`}>
                   {words.hint} {words.keyboardHint && <span className="pointer-coarse:hidden">{words.keyboardHint}</span>}
                 </p>
-                {status === "idle" && snapshot.offer && <StartAnew call={call} />}
+                {status === "idle" && snapshot.offer && <OfferButtons call={call} offer={snapshot.offer} />}
               </div>
             )}
             <div role="status" className="empty:hidden">
               {notice && (
-                <p data-notice={notice.kind} className="rounded-xl bg-sunken px-4 py-2 text-center text-sm">
+                <p data-notice={notice.kind} className="rounded-xl bg-sunken px-4 py-2 text-center text-sm text-balance">
                   {noticeWords(notice)}{" "}
                   {notice.kind === "soundHeld" && (
                     <button type="button" onClick={() => call.resumeSound()} className="font-semibold underline underline-offset-2">

@@ -105,6 +105,7 @@ function publish(stage: HTMLElement, call: Call): void {
     received: stats?.received,
     dropped: stats?.dropped,
     discarded: stats?.discardedMessages,
+    resumed: stats?.resumed,
     protocolErrors: stats?.protocolErrors,
   };
   for (const [name, value] of Object.entries(facts)) {

@@ -1,10 +1,11 @@
 import type { Call } from "@/voice/call";
 import type { Problem } from "@/voice/problem";
+import type { Offer } from "@/voice/snapshot";
 import { KeyboardIcon } from "./icons";
-import { StartAnew } from "./StartAnew";
+import { OfferButtons } from "./OfferButtons";
 
-/** What went wrong, and the next step; `resumable`: that is to go on with the conversation. */
-export function ProblemCard({ call, problem, resumable }: { call: Call; problem: Problem; resumable: boolean }) {
+/** What went wrong, and the next step. */
+export function ProblemCard({ call, problem, offer }: { call: Call; problem: Problem; offer: Offer | undefined }) {
   return (
     <div role="alert" data-problem={problem.code} className="flex max-w-sm flex-col items-center text-center">
       <h2 className={`text-2xl font-semibold tracking-tight text-balance ${problem.tone === "error" ? "text-danger" : ""}`}>
@@ -22,7 +23,7 @@ export function ProblemCard({ call, problem, resumable }: { call: Call; problem:
           <KeyboardIcon className="size-5" /> Type instead
         </button>
       )}
-      {resumable && <StartAnew call={call} />}
+      {offer && <OfferButtons call={call} offer={offer} />}
     </div>
   );
 }

@@ -26,4 +26,11 @@ describe("the big button", () => {
     expect(actionFor(at("listening", { muted: true }))).toMatch(/^Unmute/);
     expect(actionFor(at("listening", { textOnly: true }))).toMatch(/^Type/);
   });
+
+  it("goes on with a conversation where there is one to go on with", () => {
+    expect(actionFor(at("idle", { offer: "continue" }))).toBe("Continue conversation");
+    expect(actionFor(at("failed", { offer: "takeBack" }))).toBe("Take it back here");
+    for (const status of ["idle", "failed", "ended"] as const) expect(actionFor(at(status))).toBe("Start talking");
+    expect(announcementFor(at("idle", { offer: "continue" }))).not.toBe("");
+  });
 });

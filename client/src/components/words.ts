@@ -1,4 +1,4 @@
-import type { CallSnapshot, Notice } from "@/voice/snapshot";
+import type { CallSnapshot, Notice, Offer } from "@/voice/snapshot";
 
 export interface Words {
   /** The state in a word or two. */
@@ -13,7 +13,7 @@ export interface Words {
 export function wordsFor(s: CallSnapshot): Words {
   switch (s.status) {
     case "idle":
-      if (s.offer) return { title: "Welcome back", hint: "Press the circle to go on with your conversation." };
+      if (s.offer) return { title: "Welcome back", hint: "Your conversation can go on where it was." };
       return { title: "Press to talk", hint: "Speak as you would to a person. Interrupt whenever you like." };
     case "connecting":
       return s.awaiting === "microphone"
@@ -71,7 +71,7 @@ export function actionFor(s: CallSnapshot): string {
     case "idle":
     case "ended":
     case "failed":
-      if (s.offer) return s.offer === "continue" ? "Continue conversation" : "Take it back here";
+      if (s.offer) return offerWords(s.offer);
       return "Start talking";
     case "connecting":
       return "Cancel";
@@ -85,6 +85,11 @@ export function actionFor(s: CallSnapshot): string {
     case "ending":
       return "Ending the conversation";
   }
+}
+
+/** How to go on with a conversation that is not under way. */
+export function offerWords(offer: Offer): string {
+  return offer === "continue" ? "Continue conversation" : "Take it back here";
 }
 
 export function noticeWords(notice: Notice): string {

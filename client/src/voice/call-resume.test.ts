@@ -114,6 +114,15 @@ describe("a line that breaks", () => {
     expect(s.call.getSnapshot().session).toMatchObject({ readySince, model: "m-2" });
   });
 
+  it("shows once a sentence that another instance hears again from its beginning", async () => {
+    const s = await listening("t-1");
+    s.socket.text({ type: "input_transcript", text: "What can", final: false });
+    await redialled(s, 1012);
+    s.socket.text(resumed(0, { lost: null, upstream: "renewing" }));
+    s.socket.text({ type: "input_transcript", text: "What can you tell me?", final: true });
+    expect(captions(s)).toEqual(["What can you tell me?"]);
+  });
+
   it("ends the conversation when the server says that it is over", async () => {
     const s = await listening("t-1");
     await redialled(s);
@@ -312,6 +321,21 @@ describe("a page that is reloaded", () => {
       s.socket.text({ type: "resume_ticket", resumeTicket: `t-${i}b` });
       expect(s.status()).toBe("listening");
     }
+  });
+
+  it("does not hear anybody who was muted", async () => {
+    const s = await listening("t-1");
+    s.call.setMuted(true);
+    const next = await reloaded(s);
+    next.call.resume();
+    next.world.allowMicrophone();
+    await settle();
+    next.socket.open();
+    next.socket.text(resumed(0));
+    frame(next, 0.2);
+    expect(next.world.muted).toEqual([true]);
+    expect(next.call.getSnapshot()).toMatchObject({ status: "listening", muted: true });
+    expect(next.socket.types).not.toContain("binary");
   });
 
   it("goes on in writing without asking for a microphone", async () => {

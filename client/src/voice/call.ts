@@ -59,10 +59,10 @@ export class Call {
   resume(): void {
     const saved = this.offered;
     if (this.run || !saved) return;
-    const { session, textOnly } = saved;
+    const { session, textOnly, muted } = saved;
     this.saved = saved;
     this.offered = undefined;
-    this.store.reset({ session, textOnly, awaiting: textOnly ? "server" : "both" }, saved.captions);
+    this.store.reset({ session, textOnly, muted, awaiting: textOnly ? "server" : "both" }, saved.captions);
     this.dispatch("start");
   }
 
@@ -90,6 +90,7 @@ export class Call {
     this.update({ muted });
     // What was said before is a whole utterance now; without this the model would wait for its end.
     if (muted) this.finishUtterance(run);
+    this.save();
   }
 
   /** Says that the person is done speaking, so that the answer need not wait for a silence. */
@@ -329,9 +330,8 @@ export class Call {
   private save(): Saved | undefined {
     const { run, snapshot } = this;
     if (!run?.ticket || !isLive(snapshot.status)) return undefined;
-    const { textOnly, captions: list } = snapshot;
-    const session = snapshot.session ?? noSession;
-    const saved = { ticket: run.ticket, url: run.url, outputHz: run.answer.speechHz, textOnly, session, captions: list };
+    const { textOnly, muted, session = noSession, captions: list } = snapshot;
+    const saved = { ticket: run.ticket, url: run.url, outputHz: run.answer.speechHz, textOnly, muted, session, captions: list };
     this.world.keep.write(saved);
     return saved;
   }

@@ -80,7 +80,7 @@ const longestTryMs = 20_000;
 const maxBeginnings = 3;
 
 /** A line that lived this long was a good one: after it the tries begin anew. */
-const healthyMs = 5000;
+const healthyMs = 1000;
 
 /** A dial this old that has had no answer is begun again when there is news of the network. */
 const staleDialMs = 3000;

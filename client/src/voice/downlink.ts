@@ -121,6 +121,8 @@ export class Downlink {
     store.session({ id: m.sessionId });
     // An instance that knows of our `interrupt` only by its ticket has no answer to stop, and will not say that it did.
     if (m.lost === null && m.received >= run.interruptNumber) run.discarding = false;
+    // It hears once more what we repeat, and may write it down once more.
+    if (m.lost === null) this.caption(captions.replayed(store.captions));
     store.clearNotice("reconnecting");
     owner.serverReady();
   }

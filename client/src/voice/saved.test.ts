@@ -30,6 +30,7 @@ const saved: Saved = {
   ticket: { sessionId: "s", resumeTicket: "t" },
   url: "wss://x/api/gemini-live-stream",
   textOnly: false,
+  muted: true,
   outputHz: 24_000,
   session: { ...noSession, id: "s", model: "m", voice: "Kore", turns: 3, startupMs: 12, simulated: true, readySince: 1000 },
   captions: [
@@ -64,9 +65,9 @@ describe("what outlives a reload", () => {
     const { storage, clock, keep } = setUp();
     expect(keep.read()).toBeUndefined();
     keep.write(saved);
-    clock.wall += 15 * 60_000;
+    clock.wall += 5 * 60_000;
     expect(keep.read()).toBeUndefined();
-    clock.wall -= 16 * 60_000;
+    clock.wall -= 6 * 60_000;
     expect(keep.read(), "from the future").toBeUndefined();
     clock.wall += 60_000;
     expect(keep.read()).toBeDefined();

@@ -10,6 +10,8 @@ export interface Saved {
   /** Where its server is; absolute, `ws:` or `wss:`. */
   readonly url: string;
   readonly textOnly: boolean;
+  /** Nobody is heard who had muted the microphone. */
+  readonly muted: boolean;
   readonly outputHz: number;
   readonly session: SessionFacts;
   readonly captions: readonly Caption[];
@@ -27,7 +29,7 @@ const key = "stonepot.conversation";
 const version = 1;
 
 /** Longer than a server keeps a session that nobody is connected to; a ticket may live on, and trying costs nothing. */
-const freshMs = 15 * 60_000;
+const freshMs = 5 * 60_000;
 
 /** The newest captions that are kept, by their number and by their length together. */
 const maxCaptions = 100;
@@ -76,6 +78,7 @@ function revive(saved: Fields, at: number): Saved {
     ticket: { sessionId: ticket.string("sessionId"), resumeTicket: ticket.string("resumeTicket") },
     url: saved.string("url"),
     textOnly: saved.boolean("textOnly"),
+    muted: saved.boolean("muted"),
     outputHz: saved.number("outputHz"),
     session: {
       ...noSession,
