@@ -93,9 +93,9 @@ test-client: client/node_modules/.installed static/dist/index.html ## the page: 
 	cd client && npm run typecheck && npm run lint && npm test
 
 .PHONY: e2e
-e2e: build ## the built binary and the page in headless Chromium, with a microphone that plays a recording
+e2e: build ## the built binary with the client under Node on lines that break, and with the page in headless Chromium, whose microphone plays a recording
 	@if [ -z "$${CHROMIUM:-}" ] && ! command -v chromium chromium-browser google-chrome >/dev/null; then $(call install,Chromium,chromium); fi
-	cd client && STONEPOT_BIN=../bin/stonepot npm run e2e
+	cd client && STONEPOT_BIN=../bin/stonepot npm run e2e:node && STONEPOT_BIN=../bin/stonepot npm run e2e
 
 .PHONY: e2e-firefox
 e2e-firefox: build ## the same in Firefox, with a sound server of its own
