@@ -27,6 +27,8 @@ const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/
  * @property {number} received
  * @property {number} dropped
  * @property {number} protocolErrors
+ * @property {number} resumed
+ * @property {string} notice      kind of the passing notice that is shown, or ""
  * @property {{ who: string, text: string, interrupted: boolean }[]} captions
  */
 
@@ -48,6 +50,8 @@ const readFacts = `(() => {
     received: number("received"),
     dropped: number("dropped"),
     protocolErrors: number("protocolErrors"),
+    resumed: number("resumed"),
+    notice: document.querySelector("[data-notice]")?.dataset.notice ?? "",
     captions: [...document.querySelectorAll("[data-who]")].map((li) => ({
       who: li.dataset.who,
       text: li.querySelector("p").textContent,

@@ -2,6 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { launchChromium } from "./chromium.mjs";
+import { startFaultProxy } from "./fault-proxy.mjs";
 import { press, until, write } from "./page.mjs";
 import { startStonepot } from "./stonepot.mjs";
 import { end, start } from "./stories.mjs";
@@ -12,6 +13,7 @@ const target = resolve(folder);
 await mkdir(target, { recursive: true });
 
 const server = await startStonepot();
+const proxy = await startFaultProxy(server.port);
 const [speaks, refused] = await Promise.all([launchChromium(), launchChromium({ microphone: "refused" })]);
 try {
   for (const viewport of [
@@ -62,10 +64,37 @@ try {
       await until(other, "the refusal", (f) => f.problem !== "");
       await shoot(other, "a-refused");
       await other.close();
+
+      // A line that breaks, a page that is reloaded, and another tab that takes the conversation over.
+      const moving = await speaks.newPage({ viewport, colorScheme });
+      await moving.goto(`http://127.0.0.1:${proxy.port}`);
+      await start(moving);
+      await until(moving, "a loud answer", (f) => f.status === "speaking" && f.levelSpeech > 0.05 && f.captions.length >= 2, 40_000);
+      proxy.accept(false);
+      proxy.cut();
+      await until(moving, "the word that it reconnects", (f) => f.notice === "resuming");
+      await shoot(moving, "b-reconnecting");
+      proxy.accept(true);
+      await until(moving, "the line", (f) => f.notice === "");
+      await moving.reload();
+      await moving.getByText("Simulated model.").waitFor();
+      await until(moving, "the offer", (f) => f.title === "Welcome back");
+      await shoot(moving, "c-welcome-back");
+      await press(moving, "Continue conversation");
+      await until(moving, "the conversation", (f) => f.status !== "connecting");
+      const [twin] = await Promise.all([moving.context().waitForEvent("page"), moving.evaluate("void open(location.href)")]);
+      await until(twin, "the offer", (f) => f.title === "Welcome back");
+      await press(twin, "Continue conversation");
+      await until(moving, "the word that it moved", (f) => f.problem === "replaced");
+      await moving.bringToFront();
+      await shoot(moving, "d-replaced");
+      await twin.close();
+      await moving.close();
     }
   }
 } finally {
   await Promise.all([speaks.close(), refused.close()]);
+  await proxy.close();
   await server.stop();
 }
 console.log(`Pictures are in ${target}.`);

@@ -72,7 +72,7 @@ export async function interruptedByHand(page, interrupt) {
   await muted(page);
   await write(page, "Please tell me a long story about a stone bridge, an old miller and the river below them.");
   await until(page, "the typed words to be shown", (f) => f.captions.some((c) => c.who === "person" && c.text.includes("stone bridge")));
-  await until(page, "an answer that sounds", speaks);
+  await until(page, "an answer that sounds, and its first word", (f) => speaks(f) && f.captions.at(-1)?.who === "model");
   await interrupt();
   await until(page, "the interruption to be shown", (f) => f.status === "interrupted");
   await silence(page);
@@ -82,7 +82,7 @@ export async function interruptedByHand(page, interrupt) {
   await new Promise((done) => setTimeout(done, 700));
   const after = await facts(page);
   assert.equal(after.playedMs, before, "nothing more of the answer is played");
-  assert.ok(after.captions.at(-1)?.interrupted, "the caption of the answer says that it was cut short");
+  assert.ok(after.captions.at(-1)?.interrupted, `the caption of the answer says that it was cut short: ${JSON.stringify(after.captions)}`);
   await press(page, "Unmute");
   await until(page, "frames to flow again", (f) => !f.muted && f.sent > after.sent + 5);
 }
