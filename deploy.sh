@@ -25,6 +25,7 @@ Credentials:
   --secret NAME         secret that holds GOOGLE_API_KEY: google-api-key
   --no-secret           do without one, for Vertex AI only or for the simulator
   --operator-secret N   secret that holds STONEPOT_OPERATOR_KEY; default: none
+  --resume-secret NAME  secret that holds STONEPOT_RESUME_KEYS; without it conversations end where their instance does; default: none
   --vertex              use Vertex AI of the same project, by the service's identity
   --vertex-location L   region for Vertex AI, or global: the service's region
 
@@ -65,6 +66,7 @@ image=''
 tag=''
 secret=google-api-key
 operator_secret=''
+resume_secret=''
 vertex=false
 vertex_location=''
 memory=2Gi
@@ -95,14 +97,14 @@ while (($# > 0)); do
     --no-secret | --vertex | --no-session-affinity | --session-affinity | --private | --build-only | --yes | --dry-run | --help | -h)
       [[ $inline == false ]] || fail "$option takes no value."
       ;;
-    --project | --region | --service | --service-account | --image | --repository | --tag | --secret | --operator-secret | \
+    --project | --region | --service | --service-account | --image | --repository | --tag | --secret | --operator-secret | --resume-secret | \
       --vertex-location | --memory | --cpu | --timeout | --concurrency | --min-instances | --max-instances | --environment)
       if [[ $inline == false ]]; then
         [[ $# -ge 2 && $2 != --* ]] || fail "$option needs a value." "See ./deploy.sh --help"
         value=$2
         shift
       fi
-      [[ -n $value || $option == --service-account || $option == --secret || $option == --operator-secret ]] ||
+      [[ -n $value || $option == --service-account || $option == --secret || $option == --operator-secret || $option == --resume-secret ]] ||
         fail "$option needs a value." "See ./deploy.sh --help"
       ;;
     *) fail "unknown option: $option" "See ./deploy.sh --help" ;;
@@ -118,6 +120,7 @@ while (($# > 0)); do
     --secret) secret=$value ;;
     --no-secret) secret='' ;;
     --operator-secret) operator_secret=$value ;;
+    --resume-secret) resume_secret=$value ;;
     --vertex) vertex=true ;;
     --vertex-location) vertex_location=$value ;;
     --memory) memory=$value ;;
@@ -164,6 +167,7 @@ matches --max-instances "$max_instances" '[1-9][0-9]{0,3}' 'a number of instance
 matches --environment "$environment" 'production|staging|test|development' 'production, staging, test or development'
 [[ -z $secret ]] || matches --secret "$secret" '[A-Za-z0-9_-]{1,255}' 'the name of a secret, not the key itself'
 [[ -z $operator_secret ]] || matches --operator-secret "$operator_secret" '[A-Za-z0-9_-]{1,255}' 'the name of a secret, not the key itself'
+[[ -z $resume_secret ]] || matches --resume-secret "$resume_secret" '[A-Za-z0-9_-]{1,255}' 'the name of a secret, not the key itself'
 if [[ $secret == AIza* || $operator_secret == AIza* ]]; then
   fail 'that looks like the API key itself. Say the name of a secret; the key goes into Secret Manager.' \
     'Take the line out of your shell history, and the key out of use if others can read it.'
@@ -294,6 +298,10 @@ fi
 if [[ -n $operator_secret ]]; then
   ensure_secret "$operator_secret" STONEPOT_OPERATOR_KEY
   secrets+=${secrets:+,}STONEPOT_OPERATOR_KEY=$operator_secret:latest
+fi
+if [[ -n $resume_secret ]]; then
+  ensure_secret "$resume_secret" STONEPOT_RESUME_KEYS
+  secrets+=${secrets:+,}STONEPOT_RESUME_KEYS=$resume_secret:latest
 fi
 
 # What is not named here stays as it is: variables and secrets are updated, not replaced. HTTP/2 to the container stays off,

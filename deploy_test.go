@@ -130,15 +130,16 @@ func TestDeploy_dryRunPrintsTheCommands(t *testing.T) {
 			args: []string{
 				"--project", "my-project", "--image", "registry.example/voice@sha256:0123", "--memory", "512Mi", "--cpu", "1", "--timeout", "900",
 				"--concurrency", "20", "--min-instances", "0", "--max-instances", "3", "--no-session-affinity", "--private",
-				"--environment", "staging", "--secret", "other-key", "--operator-secret", "operator-key",
+				"--environment", "staging", "--secret", "other-key", "--operator-secret", "operator-key", "--resume-secret", "resume-keys",
 			},
 			want: []string{
 				"gcloud secrets describe other-key --project my-project",
 				"gcloud secrets describe operator-key --project my-project",
+				"gcloud secrets describe resume-keys --project my-project",
 				"gcloud run deploy stonepot-api --project my-project --region us-central1 --image registry.example/voice@sha256:0123 " +
 					"--port 8080 --memory 512Mi --cpu 1 --timeout 900 --concurrency 20 --min-instances 0 --max-instances 3 --no-session-affinity --no-use-http2 " +
 					"--no-allow-unauthenticated --update-env-vars NODE_ENV=staging,STONEPOT_SERVER_TRUSTED_PROXIES=169.254.0.0/16,STONEPOT_SERVER_SHUTDOWN_GRACE=9s " +
-					"--update-secrets GOOGLE_API_KEY=other-key:latest,STONEPOT_OPERATOR_KEY=operator-key:latest --quiet",
+					"--update-secrets GOOGLE_API_KEY=other-key:latest,STONEPOT_OPERATOR_KEY=operator-key:latest,STONEPOT_RESUME_KEYS=resume-keys:latest --quiet",
 			},
 		},
 		"Vertex AI without a key": {
@@ -447,7 +448,7 @@ func TestDockerfile_keepsItsPromises(t *testing.T) {
 			t.Errorf("the Dockerfile lacks %q", want)
 		}
 	}
-	for _, secret := range []string{"API_KEY", "OPERATOR_KEY"} {
+	for _, secret := range []string{"API_KEY", "OPERATOR_KEY", "RESUME_KEYS"} {
 		if strings.Contains(text, secret) {
 			t.Errorf("%s has no place in an image", secret)
 		}

@@ -64,6 +64,9 @@ func (s *Session) takeOver(b Browser, r *Resume) (l *link, send bool, err error)
 	}
 	s.acks.covered.Store(covered)
 	s.in.handOver(l.generation)
+	if r != nil { // it may all come at once, before the upstream is there
+		s.in.expect(int(repeatedAudio/time.Millisecond) * s.bytesPerMs)
+	}
 	if received == nil && s.mic.activity { // the page that could have ended it is gone
 		send = s.endActivity(now)
 	}

@@ -85,6 +85,7 @@ type Resumption struct {
 	ReplayAudio time.Duration `mapstructure:"replay_audio"` // speech kept to be given to the next connection
 	Overlap     time.Duration `mapstructure:"overlap"`      // given again from before the handle, where the model does not tell what it holds
 	MidTurn     string        `mapstructure:"mid_turn"`     // what becomes of an answer that its connection's end cut: restart or keep
+	Watchdog    time.Duration `mapstructure:"watchdog"`     // a model that owes an answer and says nothing at all for this long is gone; 0: wait
 	StableAfter time.Duration `mapstructure:"stable_after"` // a connection counts as healthy once it has lived this long
 
 	// Keys seal resume tickets: the first one makes them, all of them open them. They come from STONEPOT_RESUME_KEYS only and are
@@ -98,8 +99,8 @@ func (r Resumption) String() string {
 	if len(r.Keys) > 0 {
 		keys = "set"
 	}
-	return fmt.Sprintf("{window: %v, ticket_life: %v, memory: %d, replay_audio: %v, overlap: %v, mid_turn: %s, stable_after: %v, keys: %s}",
-		r.Window, r.TicketLife, r.Memory, r.ReplayAudio, r.Overlap, r.MidTurn, r.StableAfter, keys)
+	return fmt.Sprintf("{window: %v, ticket_life: %v, memory: %d, replay_audio: %v, overlap: %v, mid_turn: %s, watchdog: %v, stable_after: %v, keys: %s}",
+		r.Window, r.TicketLife, r.Memory, r.ReplayAudio, r.Overlap, r.MidTurn, r.Watchdog, r.StableAfter, keys)
 }
 
 // GoString prints no key either, for %#v.
@@ -196,6 +197,7 @@ func DefaultConfig() Config {
 			ReplayAudio: 30 * time.Second,
 			Overlap:     500 * time.Millisecond,
 			MidTurn:     midTurnRestart,
+			Watchdog:    15 * time.Second,
 			StableAfter: 5 * time.Second,
 		},
 		Tools:  Tools{Timeout: 30 * time.Second},
@@ -307,6 +309,9 @@ func (r Resumption) validate() error {
 	}
 	if r.Memory < 1<<20 || r.Memory > 1<<40 {
 		errs = append(errs, fmt.Errorf("resume.memory must be between %d and %d bytes, got %d", 1<<20, int64(1)<<40, r.Memory))
+	}
+	if r.Watchdog != 0 && (r.Watchdog < 2*time.Second || r.Watchdog > 5*time.Minute) {
+		errs = append(errs, fmt.Errorf("resume.watchdog must be 0 or between 2s and 5m, got %v", r.Watchdog))
 	}
 	errs = append(errs, oneOf("resume.mid_turn", []string{r.MidTurn}, midTurnRestart, midTurnKeep)...)
 	return errors.Join(errs...)

@@ -123,6 +123,7 @@ type (
 		Code    string `json:"code"`
 		Message string `json:"message"`
 		Field   string `json:"field,omitempty"`
+		AudioMs int64  `json:"audioMs,omitempty"` // of audio_dropped: how much since the last one
 	}
 	// ErrorNotice says why the close that follows comes.
 	ErrorNotice struct {

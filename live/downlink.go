@@ -9,6 +9,7 @@ import (
 // event passes one event of the upstream on. It is called by the owner of the upstream only.
 func (s *Session) event(e *Event) {
 	now := time.Now()
+	s.watch.saw(e.Kind, s.at(now))
 	switch e.Kind {
 	case EventAudio:
 		rate := s.outputRate
@@ -23,7 +24,7 @@ func (s *Session) event(e *Event) {
 		if !s.turns.discarding { // else the browser has been told
 			s.out.interrupt()
 		}
-		s.turns.discarding, s.turns.interrupted = false, true
+		s.turns.discarding, s.turns.interrupted, s.turns.cut = false, true, now
 		s.turns.mu.Unlock()
 	case EventGenerationComplete:
 		s.turns.mu.Lock()
@@ -64,7 +65,7 @@ func (s *Session) answer(e *Event, d time.Duration, now time.Time) {
 	defer t.mu.Unlock()
 	var drop bool
 	if e.Kind == EventOutputTranscript {
-		drop = t.discarding // captions may come before and after what they belong to: they open no turn
+		drop = t.discarding || t.cutNow(now) // captions may come before and after what they belong to: they open no turn
 	} else {
 		var took time.Duration
 		if drop, took = t.content(now, d, s.loudUntil()); took > 0 {

@@ -41,10 +41,14 @@ type inbox struct {
 	commandsAgain int       // of those, the ones that a renewal gives once more
 	bytesAgain    int       // and their size
 	maxUnsent     int       // bytes of audio
+	repeats       int       // bytes of audio that may wait on top of it
 	maxKept       int       // bytes of audio
 	firstShort    time.Time // when the oldest audio that waits for more to come arrived
 
-	marks ring[mark] // which messages of the upstream's connection held what
+	everGiven int64      // the item behind the newest that any upstream was given
+	toldLost  int64      // samples: what was not kept has been told up to here
+	base      cursor     // what the upstream's connection began with
+	marks     ring[mark] // which messages of the upstream's connection held what
 
 	tail *chunk // the chunk that audio is appended to
 
@@ -75,11 +79,11 @@ type item struct {
 
 	chunk  *chunk // of audio; nil: command
 	from   int
-	length int
+	length int // bytes of audio; 0: none, or none any more
 
 	command *Command
 	given   time.Time // of a command: when it went up
-	passed  bool      // of a command: it went ahead of audio that was held back, or must not be given again
+	passed  bool      // it must not be given again: the upstream knows it, or does not want it any more
 }
 
 // chunkSize is a page: 128 ms of 16 kHz audio.
@@ -128,6 +132,13 @@ func (in *inbox) handOver(generation uint64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.generation = generation
+}
+
+// expect lets more audio wait for the upstream than usual: bytes that a client repeats.
+func (in *inbox) expect(bytes int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.repeats = bytes
 }
 
 // restart makes the counts of messages start at 0.
@@ -254,8 +265,8 @@ func (in *inbox) supersede(c *Command) bool {
 func (in *inbox) drop(bytesPerMs int) (dropped int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for i := in.done; in.unsent > in.maxUnsent+in.again && i < in.items.len(); i++ {
-		if it := in.items.at(i); it.chunk != nil {
+	for i := in.done; in.unsent > in.maxUnsent+in.repeats+in.again && i < in.items.len(); i++ {
+		if it := in.items.at(i); it.due() {
 			in.unsent -= it.length
 			dropped += it.length
 			in.release(it)
@@ -334,10 +345,10 @@ func (in *inbox) take(dst []byte, rule takeRule) (pcm []byte, c *Command, at cur
 	}
 	for in.done < in.items.len() {
 		it := in.items.at(in.done)
-		if it.waiting() || len(dst) > 0 && len(dst)+it.length > rule.maxBytes {
+		if it.waiting() || it.due() && len(dst) > 0 && len(dst)+it.length > rule.maxBytes {
 			break
 		}
-		if it.chunk != nil {
+		if it.due() {
 			dst = append(dst, it.chunk.data[it.from:it.from+it.length]...)
 			in.unsent -= it.length
 			in.again = max(0, in.again-it.length)
@@ -349,8 +360,11 @@ func (in *inbox) take(dst []byte, rule takeRule) (pcm []byte, c *Command, at cur
 	return dst, nil, in.here()
 }
 
-// nothing: an item whose audio was dropped, or whose command has gone ahead.
-func (it *item) nothing() bool { return it.chunk == nil && !it.waiting() }
+// due reports whether an item is audio that has yet to be given.
+func (it *item) due() bool { return it.length > 0 && !it.passed }
+
+// nothing: an item whose audio was dropped, or that has been passed over.
+func (it *item) nothing() bool { return !it.due() && !it.waiting() }
 
 // give moves the next item to those that were given.
 func (in *inbox) give() {
@@ -375,17 +389,12 @@ func (in *inbox) trim() {
 // forget frees the oldest item, which must have been given.
 func (in *inbox) forget() {
 	switch it := in.items.at(0); {
-	case it.chunk != nil:
+	case it.length > 0:
 		in.kept -= it.length
 		in.release(it)
 	case it.command != nil:
 		in.keptBytes -= it.command.cost()
-		switch it.command.Kind {
-		case CommandActivityStart:
-			in.activity = true
-		case CommandActivityEnd:
-			in.activity = false
-		}
+		in.activity = it.command.opens(in.activity)
 	}
 	in.items.pop()
 	in.first++
@@ -394,7 +403,10 @@ func (in *inbox) forget() {
 
 // here is the place between what was given and what was not.
 func (in *inbox) here() cursor {
-	at := cursor{item: in.first + int64(in.done), pos: in.samples - int64(in.unsent/2)}
+	at := cursor{item: in.first + int64(in.done), pos: in.samples}
+	if in.done < in.items.len() {
+		at.pos = in.items.at(in.done).pos
+	}
 	return at
 }
 

@@ -120,7 +120,7 @@ func (s *Session) tick() {
 	}
 	next = min(next, away, s.renewTicket(now))
 	if s.live.Load() && attached {
-		next = min(next, s.keepAlive(now))
+		next = min(next, s.keepAlive(now), s.guard(now))
 	}
 	next = min(next, s.updateDue(now))
 	answers, oldest := s.tools.overdue(now.Add(-s.config.Tools.Timeout))

@@ -8,13 +8,12 @@ func (in *inbox) enclose() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	first := -1
-	for i := in.done; i < in.items.len(); i++ {
+	for i := range in.items.len() {
 		it := in.items.at(i)
-		if it.waiting() && it.command.Kind == CommandAudioStreamEnd {
-			in.given(it.command)
-			it.command = nil
+		if it.command != nil && it.command.Kind == CommandAudioStreamEnd {
+			in.strike(i)
 		}
-		if it.chunk != nil && first < 0 {
+		if i >= in.done && it.due() && first < 0 {
 			first = i
 		}
 	}
@@ -36,19 +35,33 @@ func (in *inbox) put(i int, it item, kind CommandKind) {
 	}
 	*in.items.at(i) = it
 	in.commands++
+	if in.first+int64(i) < in.everGiven {
+		in.everGiven++
+	}
+}
+
+// strike takes the command at i away, whether it has yet to go up or is kept. Called with mu held.
+func (in *inbox) strike(i int) {
+	it := in.items.at(i)
+	switch {
+	case i < in.done:
+		in.keptBytes -= it.command.cost()
+	case it.waiting():
+		in.given(it.command)
+	}
+	it.command = nil
 }
 
 // unmark takes the marks of activities away. Where one ended the upstream is told that the speech is over.
 func (in *inbox) unmark() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for i := in.done; i < in.items.len(); i++ {
+	for i := range in.items.len() {
 		it := in.items.at(i)
 		switch {
-		case !it.waiting():
+		case it.command == nil:
 		case it.command.Kind == CommandActivityStart:
-			in.given(it.command)
-			it.command = nil
+			in.strike(i)
 		case it.command.Kind == CommandActivityEnd:
 			it.command = &Command{Kind: CommandAudioStreamEnd}
 		}

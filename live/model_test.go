@@ -36,6 +36,7 @@ type world struct {
 	exact    bool       // handles come with the index of what they hold, as on Vertex
 	reliable bool       // dials never fail
 	here     int        // the instance that has the conversation; guarded by mu
+	ill      bool       // connections fall silent, resumptions are poisoned, handles die
 
 	mu      sync.Mutex
 	up      *worldUpstream // the newest connection
@@ -57,6 +58,16 @@ type worldUpstream struct {
 	atStart lineage // memory when the answer in progress began
 
 	voice, instruction string
+
+	silent   bool // nothing comes of it any more
+	poisoned bool // it hears, and never answers
+}
+
+// says passes on what a silent connection does not.
+func (u *worldUpstream) says(events ...Event) {
+	if !u.silent {
+		u.memUpstream.says(events...)
+	}
 }
 
 func (w *world) Dial(_ context.Context, s Setup) (Upstream, error) {
@@ -72,8 +83,18 @@ func (w *world) Dial(_ context.Context, s Setup) (Upstream, error) {
 
 // dial is called with mu held.
 func (w *world) dial(s Setup) (*worldUpstream, error) {
-	if !w.reliable && w.rng.IntN(8) == 0 {
+	if w.up != nil && !w.reliable {
+		select {
+		case <-w.up.closed:
+		default:
+			w.t.Error("a connection was dialled while the one before was open")
+		}
+	}
+	switch n := w.rng.IntN(24); {
+	case n < 3 && !w.reliable:
 		return nil, &UpstreamError{Fault: FaultBroken, Detail: "refused"}
+	case n < 5 && w.ill && s.Handle != "":
+		return nil, &UpstreamError{Fault: FaultDeadHandle, Detail: "BidiGenerateContent session not found"}
 	}
 	u := &worldUpstream{memUpstream: newMemUpstream(), w: w, voice: s.Voice, instruction: s.SystemInstruction}
 	if s.Handle != "" {
@@ -89,7 +110,11 @@ func (w *world) dial(s Setup) (*worldUpstream, error) {
 	if w.dials++; w.dials > 1 && s.Handle == "" {
 		w.seeded++
 	}
-	u.says(Event{Kind: EventReady})
+	u.poisoned = w.ill && s.Handle != "" && w.rng.IntN(4) == 0
+	u.memUpstream.says(Event{Kind: EventReady})
+	if w.ill && w.rng.IntN(6) == 0 {
+		u.ended <- &UpstreamError{Fault: FaultBroken, Detail: "Internal error encountered.", Close: 1011}
+	}
 	return u, nil
 }
 
@@ -138,6 +163,11 @@ func (w *world) current() *worldUpstream {
 func (w *world) speakPiece() {
 	w.mu.Lock()
 	u := w.up
+	if u.silent || u.poisoned {
+		w.mu.Unlock()
+		u.says(Event{Kind: EventInputTranscript, Text: "heard"})
+		return
+	}
 	var events []Event
 	if u.answer == 0 {
 		u.atStart = u.memory.clone()
@@ -159,6 +189,10 @@ func (w *world) speakPiece() {
 func (w *world) endTurn(handle bool) {
 	w.mu.Lock()
 	u := w.up
+	if u.silent {
+		w.mu.Unlock()
+		return
+	}
 	u.answer = 0
 	events := []Event{{Kind: EventGenerationComplete}, {Kind: EventTurnComplete}}
 	if handle {
@@ -190,9 +224,24 @@ func TestModel_conversationsOverUpstreamsThatBreak(t *testing.T) {
 	for seed := range uint64(100) {
 		for _, exact := range []bool{true, false} {
 			t.Run(fmt.Sprintf("seed %d, exact %v", seed, exact), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { playWorld(t, seed, exact, false) })
+				synctest.Test(t, func(t *testing.T) { playWorld(t, seed, exact, false, false) })
 			})
 		}
+	}
+}
+
+// Connections that fall silent, hear and never answer, die young, or whose handles are dead.
+func TestModel_conversationsOverUpstreamsThatAreIll(t *testing.T) {
+	var all Counters
+	for seed := range uint64(40) {
+		for _, exact := range []bool{true, false} {
+			t.Run(fmt.Sprintf("seed %d, exact %v", seed, exact), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { all.add(playWorld(t, seed, exact, false, true)) })
+			})
+		}
+	}
+	if all.WatchdogRenewals < 20 || all.FreshConnections < 20 || all.LostAudioMs > 0 {
+		t.Errorf("the schedules have lost their faults, or speech: %+v", all)
 	}
 }
 
@@ -201,14 +250,14 @@ func TestModel_conversationsOverUpstreamsThatBreak(t *testing.T) {
 func TestModel_whatTheBrowserHearsOfInterruptedAnswersOverASlowSocket(t *testing.T) {
 	for seed := range uint64(150) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { playWorld(t, seed, false, true) })
+			synctest.Test(t, func(t *testing.T) { playWorld(t, seed, false, true, false) })
 		})
 	}
 }
 
-func playWorld(t *testing.T, seed uint64, exact, rough bool) {
+func playWorld(t *testing.T, seed uint64, exact, rough, ill bool) (told Counters) {
 	rng := rand.New(rand.NewPCG(seed, 7))
-	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 8)), exact: exact, handles: map[string]lineage{}}
+	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 8)), exact: exact, ill: ill, handles: map[string]lineage{}}
 	cfg := DefaultConfig()
 	cfg.Live.ConnectTimeout = 5 * time.Minute // breaks come in rows here
 	cfg.Live.ClientMaySet = ClientFields()
@@ -228,7 +277,7 @@ func playWorld(t *testing.T, seed uint64, exact, rough bool) {
 	time.Sleep(10 * time.Second) // the first dial may be refused, which ends a session that has not begun
 	select {
 	case <-done:
-		return
+		return told
 	default:
 	}
 
@@ -246,6 +295,9 @@ func playWorld(t *testing.T, seed uint64, exact, rough bool) {
 	for range 150 {
 		if rough {
 			w.disturb(b, rng)
+		}
+		if ill {
+			w.sicken(b, rng)
 		}
 		switch n := rng.IntN(100); {
 		case n < 55:
@@ -289,7 +341,7 @@ func playWorld(t *testing.T, seed uint64, exact, rough bool) {
 	if w.current().answer != 0 { // which holds an update back
 		w.endTurn(true)
 	}
-	time.Sleep(30 * time.Second) // whatever is being renewed, is
+	time.Sleep(2 * time.Minute) // whatever is being renewed, is; and the watchdog has come to rest
 	b.say(`{"type":"end_session"}`)
 	<-done
 
@@ -300,6 +352,23 @@ func playWorld(t *testing.T, seed uint64, exact, rough bool) {
 		w.checkUplink(units, texts, g.Stats().Counters)
 	}
 	checkDownlink(t, b.heard())
+	return g.Stats().Counters
+}
+
+// sicken makes the connection fall silent now and then, and the person wait for an answer.
+func (w *world) sicken(b *memBrowser, rng *rand.Rand) {
+	switch rng.IntN(60) {
+	case 0:
+		w.mu.Lock()
+		w.up.silent = true
+		w.mu.Unlock()
+	case 1, 2:
+		synctest.Wait() // so much is never under way
+		b.speak(make([]byte, 1200*32))
+		synctest.Wait()
+	case 3:
+		time.Sleep(time.Duration(10+rng.IntN(30)) * time.Second)
+	}
 }
 
 // disturb interrupts an answer now and then, and lets the socket take some more.
@@ -313,16 +382,29 @@ func (w *world) disturb(b *memBrowser, rng *rand.Rand) {
 	case 1:
 		w.mu.Lock()
 		u := w.up
-		speaking := u.answer != 0
+		speaking, answer, piece := u.answer != 0, uint16(u.answer), u.piece
 		u.answer = 0
 		w.mu.Unlock()
-		if speaking {
-			u.says(Event{Kind: EventInterrupted}, Event{Kind: EventTurnComplete})
+		if !speaking {
+			return
+		}
+		stray := make([]byte, 1920) // was on its way when the answer was interrupted
+		for i := 0; i < len(stray); i += 4 {
+			binary.LittleEndian.PutUint16(stray[i:], answer)
+			binary.LittleEndian.PutUint16(stray[i+2:], piece)
+		}
+		u.says(Event{Kind: EventInterrupted}, Event{Kind: EventAudio, PCM: stray})
+		if rng.IntN(3) == 0 {
+			time.Sleep(2 * inFlight) // a model that leaves turn_complete out
+		} else {
+			u.says(Event{Kind: EventTurnComplete})
 		}
 	}
 }
 
 func (w *world) checkUplink(units uint32, texts []string, c Counters) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	seen := make([]bool, units)
 	doubled := 0
 	last := int64(-1)

@@ -15,13 +15,13 @@ type point struct {
 }
 
 // setPoint notes a new handle. It is called by the owner of the upstream.
-func (s *Session) setPoint(handle string, known span) {
+func (s *Session) setPoint(handle string, known span, overlap int) {
 	if !s.resumable {
 		return
 	}
 	p := point{handle: handle}
 	s.life.mu.Lock()
-	p.covered, p.ahead, p.activity = s.in.resumeAt(known)
+	p.covered, p.ahead, p.activity = s.in.resumeAt(known, overlap)
 	s.life.point, s.life.stale = p, true
 	s.life.mu.Unlock()
 	s.tickSoon(s.renewTicket(time.Now()))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,7 +13,6 @@ type reader struct {
 	*Session
 	link     *link
 	bad      int     // malformed messages in a row
-	dropping bool    // speech is being dropped, and the browser was told
 	audio    limiter // seconds of audio
 	messages limiter
 }
@@ -23,6 +23,9 @@ type mic struct {
 	mu            sync.Mutex
 	activity      bool // push-to-talk: an activity is open
 	activityAudio bool // and has been given audio
+
+	untold atomic.Int64 // bytes of speech that were dropped, and not yet told
+	told   atomic.Int64 // when some were told last, Unix nanoseconds
 
 	manual    bool // push-to-talk
 	releasing bool // an activity was open when push-to-talk ended; its end has yet to come
@@ -208,21 +211,32 @@ func (r *reader) speech(c *Command, now time.Time) (send bool) {
 		}
 		r.mic.activityAudio = true
 	}
-	if isLoud(c.PCM) {
+	voice := isLoud(c.PCM)
+	if voice {
 		r.lastLoud.Store(now.UnixNano())
 	}
+	r.watchVoice(voice, len(c.PCM), now)
 	r.in.addAudio(c.PCM, now)
 	return true
 }
 
-// dropLate drops the oldest of what the model did not take in time.
+// dropLate drops the oldest of what the model did not take in time. The client is told how much, once a second at most, and
+// the rest when nothing is dropped any more.
 func (r *reader) dropLate() {
-	if dropped := r.in.drop(r.bytesPerMs); dropped == 0 {
-		r.dropping = false
-	} else if !r.dropping {
-		r.dropping = true
-		r.warn(WarningNotice{Code: "audio_dropped", Message: "The model does not keep up: the oldest speech that waited was dropped."})
+	dropped := r.in.drop(r.bytesPerMs)
+	if dropped == 0 && r.mic.untold.Load() == 0 {
+		return
 	}
+	untold := r.mic.untold.Add(int64(dropped))
+	now := time.Now().UnixNano()
+	told := r.mic.told.Load()
+	if dropped > 0 && now-told < int64(time.Second) || !r.mic.told.CompareAndSwap(told, now) {
+		return
+	}
+	r.mic.untold.Add(-untold)
+	r.warn(WarningNotice{
+		Code: "audio_dropped", Message: "The model does not keep up: the oldest speech that waited was dropped.", AudioMs: untold / int64(r.bytesPerMs),
+	})
 }
 
 // forward hands a command to the upstream, in its place among the audio.
@@ -231,6 +245,7 @@ func (r *reader) forward(c *Command) (send bool) {
 		r.end(ReasonRateLimited, "More messages are waiting for the model than are kept.")
 		return false
 	}
+	r.watchCommand(c, time.Now())
 	return true
 }
 
@@ -265,6 +280,7 @@ func (s *Session) endActivity(now time.Time) (send bool) {
 	}
 	s.mic.activity = false
 	s.turns.heard(now)
+	s.endUtterance(true, now)
 	if !s.in.addCommand(&Command{Kind: CommandActivityEnd}) {
 		s.end(ReasonRateLimited, "More messages are waiting for the model than are kept.")
 		return false

@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"time"
 )
@@ -21,12 +22,15 @@ type renewal struct {
 	since    time.Time // the connection in use became ready
 	began    time.Time // the first failure of an unbroken row
 	attempts int       // in that row
+	resumed  bool      // the connection in use was opened with the handle
+	sour     int       // how often in that row a connection with the handle ended before it had lived
+	spared   bool      // and one without has been tried
 
 	heardAgain bool // what is given again had been transcribed
 
 	patience time.Duration // more than live.connect_timeout: the conversation's old holder may have the upstream still
 
-	forgone int // bytes of audio that were to be given again, until the handle turned out to be dead
+	again, lost int // bytes of audio that the next connection is given once more, and that were not kept
 }
 
 const (
@@ -63,14 +67,14 @@ func (s *Session) note(e *Event) {
 			return
 		}
 		n.handle, n.exact = e.Handle, e.Consumed >= 0
+		s.watch.resumable.Store(true)
 		if n.exact {
-			at := s.in.consumed(e.Consumed)
-			n.covers = span{at, at}
+			n.covers = s.in.consumed(e.Consumed)
 		} else {
 			n.covers = span{audio: s.in.place(), commands: n.transcript.commands}
 		}
-		s.in.cover(n.covers, s.overlap())
-		s.setPoint(n.handle, n.covers)
+		s.in.cover(n.covers.earlier(n.transcript), s.margin()) // the handle may turn out to be worth nothing
+		s.setPoint(n.handle, n.covers, s.overlap())
 		s.pointBehind(n.transcript.beyond(n.covers))
 	case EventGoAway:
 		n.rotate = true
@@ -108,6 +112,11 @@ func (s *Session) overlap() int {
 	if s.next.exact {
 		return 0
 	}
+	return s.margin()
+}
+
+// margin is the overlap where nobody tells what the upstream knows.
+func (s *Session) margin() int {
 	return int(int64(s.setup().InputRate)*int64(s.config.Resume.Overlap)/int64(time.Second)) * 2
 }
 
@@ -117,7 +126,12 @@ func (s *Session) renew(err error) Upstream {
 	n := &s.next
 	now := time.Now()
 	why := "go_away"
+	judgement := s.watch.closed()
 	switch {
+	case judgement != verdictNone && s.heals(err):
+		why = "upstream_silent"
+	case judgement != verdictNone:
+		return nil
 	case n.rotate:
 	case s.forUpdate(err):
 		why, n.attempts = "update", 0
@@ -126,8 +140,15 @@ func (s *Session) renew(err error) Upstream {
 	default:
 		return nil
 	}
-	if n.attempts == 0 || now.Sub(n.since) >= min(s.config.Resume.StableAfter, s.config.Live.ConnectTimeout) {
-		n.began, n.attempts = now, 0
+	lived := now.Sub(n.since) >= min(s.config.Resume.StableAfter, s.config.Live.ConnectTimeout)
+	if n.attempts == 0 || lived || judgement != verdictNone { // the watchdog's own renewals are few
+		n.began, n.attempts, n.sour, n.spared = now, 0, 0, false
+	} else if n.resumed && why == "upstream_lost" {
+		n.sour++
+	}
+	if judgement == verdictPoisoned {
+		n.handle = ""
+		s.dropPoint()
 	}
 	s.retire(err, why)
 	if why == "go_away" && s.detached() { // nobody needs the next connection yet
@@ -135,8 +156,7 @@ func (s *Session) renew(err error) Upstream {
 		now = time.Now()
 		n.began = now
 	}
-	again, lost := s.prepare(why)
-	n.forgone = 0
+	s.prepare(why)
 
 	told := make(chan struct{})
 	patience := time.AfterFunc(tellAfter, func() {
@@ -151,9 +171,15 @@ func (s *Session) renew(err error) Upstream {
 	if up == nil {
 		return nil
 	}
-	again -= n.forgone
+	again, lost := n.again, n.lost
 	s.count(func(c *Counters) {
 		c.Renewals++
+		if judgement != verdictNone {
+			c.WatchdogRenewals++
+		}
+		if !n.resumed {
+			c.FreshConnections++
+		}
 		c.ReplayedAudioMs += int64(again / s.bytesPerMs)
 		c.LostAudioMs += int64(lost / s.bytesPerMs)
 	})
@@ -203,8 +229,8 @@ func (s *Session) retire(err error, why string) {
 }
 
 // prepare decides what becomes of a turn that was going on, and sets the sender back to what the next connection does
-// not know. It returns how many bytes of audio are given again, and how many were not kept.
-func (s *Session) prepare(why string) (again, lost int) {
+// not know.
+func (s *Session) prepare(why string) {
 	n := &s.next
 	if ids := s.tools.forget(); len(ids) > 0 {
 		s.out.controlEvent(&Event{Kind: EventToolCallCancelled, IDs: ids})
@@ -218,6 +244,7 @@ func (s *Session) prepare(why string) (again, lost int) {
 		s.out.restart(why)
 		t.index--
 		t.close()
+		s.watch.askAgain(s.at(time.Now()))
 		s.history.restart()
 		s.count(func(c *Counters) { c.TurnsRestarted++ })
 	default: // everything was said, or enough
@@ -227,16 +254,19 @@ func (s *Session) prepare(why string) (again, lost int) {
 		answered = true
 	}
 	t.mu.Unlock()
+	if answered { // only what came after the answer had begun is given again
+		n.transcript = n.answer
+	}
 	switch {
-	case answered: // only what came after the answer had begun
-		n.transcript, n.covers, n.exact = n.answer, n.answer, true
 	case n.handle == "" || n.transcript.beyond(n.covers) && s.history.told():
 		// The transcript knows a turn that the handle does not: with the handle it would be answered a second time.
 		n.handle, n.covers, n.exact = "", n.transcript, false
+	case n.transcript.beyond(n.covers):
+		// Nobody knows that turn: the model will not remember it, but the person does not hear its answer twice.
+		n.covers, n.exact = n.transcript, true
 	}
-	again, lost = s.in.rewind(n.covers, s.overlap())
-	n.heardAgain = again > 0 && !answered && s.history.restart()
-	return again, lost
+	n.again, n.lost = s.in.rewind(n.covers, s.overlap())
+	n.heardAgain = n.again > 0 && !answered && s.history.restart()
 }
 
 // reconnect dials until a connection is ready, within live.connect_timeout since the first failure. nil: the session
@@ -251,17 +281,21 @@ func (s *Session) reconnect() Upstream {
 			return nil
 		}
 		n.attempts++
-		setup := s.draw()
-		if setup.Handle = n.handle; n.handle == "" {
-			setup.History = s.history.all()
-		}
+		setup := s.nextSetup()
 		up, err := s.backend.Dialer.Dial(ctx, setup)
 		if err == nil {
 			s.up.own(up)
 			if err = awaitReady(ctx, up); err == nil {
+				n.resumed = setup.Handle != ""
+				if !n.resumed && n.handle != "" {
+					s.forgoHandle()
+				}
 				return up
 			}
 			s.up.close()
+			if setup.Handle != "" && asUpstreamError(err).Fault == FaultBroken {
+				n.sour++
+			}
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -269,10 +303,8 @@ func (s *Session) reconnect() Upstream {
 			return nil
 		case asUpstreamError(err).Fault == FaultDeadHandle && setup.Handle != "":
 			// Not an attempt that failed: what it knew is in the transcript.
-			n.handle = ""
-			s.dropPoint()
 			n.attempts--
-			n.forgone += s.in.forgo(n.transcript, s.overlap())
+			s.forgoHandle()
 			s.log.Info("the resumption handle is dead; the next connection is seeded with the transcript")
 		case s.takeBack(err):
 			n.attempts--
@@ -280,6 +312,45 @@ func (s *Session) reconnect() Upstream {
 			return nil
 		}
 	}
+}
+
+// A handle of which this many connections in a row came to nothing is suspected: they were accepted and ended before they
+// had lived. Two are not enough, because Gemini refuses a handle in this way while the old connection is still open.
+const suspicious, verySuspicious = 3, 5
+
+// nextSetup is what the next attempt asks for: the handle, where there is one. Where it is suspected one attempt, once, is
+// made without it, seeded with the transcript; if that comes to nothing too, it was not the handle's fault. Where there is
+// no transcript of the conversation that takes more, because the model would remember nothing.
+func (s *Session) nextSetup() Setup {
+	n := &s.next
+	setup := s.draw()
+	limit := suspicious
+	switch {
+	case s.remembered() || s.turns.count() == 0 && !s.adopted:
+	case s.adopted: // refused as long as the instance that had the conversation holds on to it
+		limit = math.MaxInt
+	default:
+		limit = verySuspicious
+	}
+	if n.handle != "" && (n.sour < limit || n.spared) {
+		setup.Handle = n.handle
+		return setup
+	}
+	n.spared = n.handle != ""
+	setup.History = s.history.all()
+	return setup
+}
+
+// remembered reports whether the transcript knows the conversation. Of one that was adopted it knows the end only.
+func (s *Session) remembered() bool { return !s.adopted && s.history.told() }
+
+// forgoHandle gives the handle up: what it knew is in the transcript, or goes up once more.
+func (s *Session) forgoHandle() {
+	n := &s.next
+	n.handle, n.covers, n.exact = "", n.transcript, false
+	s.dropPoint()
+	again, lost := s.in.rewind(n.covers, s.overlap())
+	n.again, n.lost = again, n.lost+lost
 }
 
 // outOfTime ends the session unless it has ended already.
@@ -294,6 +365,7 @@ func (s *Session) reopen(up Upstream) {
 	now := time.Now()
 	s.inEffect()
 	s.next.since = now
+	s.watchUpstream(up, s.next.resumed, now)
 	s.life.mu.Lock()
 	s.life.move(eventReady)
 	s.life.renewed = "renewed"

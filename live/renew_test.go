@@ -113,7 +113,7 @@ func TestRenew_idleAtOnce(t *testing.T) {
 
 func TestRenew_beforeTheDeadlineThoughTheTurnNeverEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st, second := beginTwice(t, nil)
+		st, second := beginTwice(t, func(c *Config) { c.Resume.Watchdog = 0 })
 		st.up.says(resumable("H1", -1), speech(40), Event{Kind: EventGoAway, TimeLeft: 50 * time.Second})
 		begun := time.Now()
 		second.says(Event{Kind: EventReady})
@@ -381,5 +381,81 @@ func TestRenew_tellsThatATranscriptWillComeTwice(t *testing.T) {
 		synctest.Wait()
 		wantTypes(t, st.browser.heard(), "session_started", "session_ready", "input_transcript", "reconnected", "input_transcript")
 		st.end()
+	})
+}
+
+// Without transcripts nobody knows what was answered since the handle: it is not asked again.
+func TestRenew_whatWasAnsweredIsNotAskedAgainThoughNoTranscriptTells(t *testing.T) {
+	for _, handle := range []string{"", "H1"} {
+		synctest.Test(t, func(t *testing.T) {
+			st, second := beginTwice(t, nil)
+			if handle != "" {
+				st.up.says(resumable(handle, 0))
+			}
+			st.speak(0, 1000)
+			st.browser.say(`{"type":"text","text":"answered"}`)
+			time.Sleep(time.Second)
+			st.up.says(speech(40), Event{Kind: EventTurnComplete})
+			synctest.Wait()
+			st.speak(1000, 1000)
+			st.browser.say(`{"type":"text","text":"not answered"}`)
+			synctest.Wait()
+			st.up.ended <- io.ErrUnexpectedEOF
+			second.says(Event{Kind: EventReady})
+			time.Sleep(time.Second)
+			want := words(1000, 1000)
+			if handle == "" { // a fresh connection gets the overlap: nobody tells when the answer began
+				want = words(500, 1500)
+			}
+			wantPCM(t, "the second upstream, handle "+handle, second.pcm(), want)
+			if got := texts(second.got()); !slices.Equal(got, []string{"not answered"}) {
+				t.Errorf("handle %q: given again: %v", handle, got)
+			}
+			if asked := st.dialer.asked(); asked[1].Handle != handle {
+				t.Errorf("dialled with the handle %q", asked[1].Handle)
+			}
+			st.end()
+		})
+	}
+}
+
+// An upstream's connection that is young has no message that a handle could count: the handle holds what the one before held.
+func TestRenew_aHandleOfMessageZeroHoldsWhatTheConnectionBeganWith(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, ups := several(t, 3, nil)
+		st.speak(0, 1000)
+		ups[0].says(resumable("H1", 40)) // and no turn has ended: a fresh connection would need all
+		synctest.Wait()
+		ups[0].ended <- io.ErrUnexpectedEOF
+		synctest.Wait()
+		ups[1].says(resumable("H2", 0))
+		synctest.Wait()
+		ups[1].ended <- io.ErrUnexpectedEOF
+		time.Sleep(time.Second)
+		wantPCM(t, "the third upstream", ups[2].pcm(), words(800, 200))
+		st.end()
+	})
+}
+
+// A dead handle takes with it what only it knew: the next connection is given that too.
+func TestRenew_aDeadHandleLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		third := newMemUpstream()
+		st := begin(t, func(_ *Config, d *memDialer) {
+			d.later = []later{{err: &UpstreamError{Fault: FaultDeadHandle}}, {up: third}}
+		})
+		synctest.Wait()
+		st.speak(0, 1000)
+		st.up.says(resumable("H1", 40))
+		synctest.Wait()
+		st.speak(1000, 100)
+		st.up.ended <- io.ErrUnexpectedEOF
+		third.says(Event{Kind: EventReady})
+		time.Sleep(time.Second)
+		wantPCM(t, "the fresh upstream", third.pcm(), words(0, 1100))
+		st.end()
+		if c := st.gateway.Stats().Counters; c.ReplayedAudioMs != 1100 || c.LostAudioMs != 0 {
+			t.Errorf("counters: %+v", c)
+		}
 	})
 }

@@ -45,20 +45,21 @@ func (in *inbox) marked(index int64, at cursor) {
 	}
 }
 
-// consumed is the place that the upstream's message with an index ended at, or, when that was the session's own
-// (silence), the last one before it.
-func (in *inbox) consumed(index int64) cursor {
+// consumed is what the upstream knows that has taken its message with an index: everything up to the end of that message
+// or, when that was the session's own (silence), of the last one before it. Before the first it knows what its connection
+// began with.
+func (in *inbox) consumed(index int64) span {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	at := cursor{item: in.first, pos: in.oldest()}
+	known := span{in.base, in.base}
 	for i := range in.marks.len() {
 		m := in.marks.at(i)
 		if m.index > index {
 			break
 		}
-		at = m.at
+		known = span{m.at, m.at}
 	}
-	return at
+	return known
 }
 
 // span says how far an upstream's knowledge reaches: audio and other commands up to a place each.
@@ -68,6 +69,18 @@ type span struct{ audio, commands cursor }
 func (s span) beyond(o span) bool {
 	return s.audio.item >= o.audio.item && s.commands.item >= o.commands.item &&
 		(s.audio.item > o.audio.item || s.commands.item > o.commands.item)
+}
+
+// earlier is what both of two upstreams know.
+func (s span) earlier(o span) span {
+	return span{s.audio.earlier(o.audio), s.commands.earlier(o.commands)}
+}
+
+func (c cursor) earlier(o cursor) cursor {
+	if o.item < c.item {
+		return o
+	}
+	return c
 }
 
 // cover forgets what lies before a span, but for overlap bytes of audio.
@@ -91,52 +104,66 @@ func (in *inbox) back(at cursor, overlap int) int64 {
 }
 
 // rewind makes everything that a span does not know go up once more, and overlap bytes of audio that it should know.
-// What was bound to its connection never does. It returns how much audio is given again, and how much
-// was not kept; both in bytes.
+// What was bound to its connection never does. What the span knows stays as it is, given and kept: when
+// nothing has gone up since, another rewind may choose another span. It returns how much audio is given again, and how
+// much was not kept and has not been told lost before; both in bytes.
 func (in *inbox) rewind(known span, overlap int) (again, lost int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	in.everGiven = max(in.everGiven, in.first+int64(in.done))
 	audio := in.back(known.audio, overlap)
-	for in.done > 0 && in.first < min(audio, known.commands.item) {
-		in.forget()
-	}
 	if in.first > known.audio.item {
-		lost = int(in.oldest()-known.audio.pos) * 2
+		from := max(known.audio.pos, in.toldLost)
+		if lost = max(0, int(in.oldest()-from)*2); lost > 0 {
+			in.toldLost = in.oldest()
+		}
 	}
-	for i := range in.done {
+	in.unsent, in.kept, in.keptBytes = 0, 0, 0
+	in.commands, in.cmdBytes, in.commandsAgain, in.bytesAgain = 0, 0, 0, 0
+	next := in.items.len()
+	for i := range in.items.len() {
 		it, place := in.items.at(i), in.first+int64(i)
+		before := place < in.everGiven
 		switch {
-		case it.chunk != nil && place < audio:
-			in.release(it)
-		case it.chunk != nil:
-			again += it.length
-		case it.command != nil:
-			it.passed = place < known.commands.item || it.command.bound()
-			if !it.passed {
-				in.requeue(it.command)
+		case it.length > 0:
+			if it.passed = before && place < audio; it.passed {
+				in.kept += it.length
+				continue
 			}
+			in.unsent += it.length
+			if before {
+				again += it.length
+			}
+		case it.command != nil:
+			if it.passed = before && place < known.commands.item || it.command.bound(); it.passed {
+				continue
+			}
+			in.requeue(it.command, before)
+		default:
+			continue
+		}
+		next = min(next, i)
+	}
+	for i := range next { // what is known and lies in front is given and kept
+		if c := in.items.at(i).command; c != nil {
+			in.keptBytes += c.cost()
 		}
 	}
-	for i := in.done; i < in.items.len(); i++ { // what has not gone up yet
-		if it := in.items.at(i); it.waiting() && it.command.bound() {
-			it.passed = true
-			in.given(it.command)
-		}
-	}
-	in.done, in.kept, in.keptBytes = 0, 0, 0
+	in.done, in.again = next, again
+	in.base = in.here()
 	in.dropEmptyActivities()
-	in.unsent += again
-	in.again += again
 	in.marks = ring[mark]{}
-	return again, max(0, lost)
+	return again, lost
 }
 
-// requeue counts a command that is to be given once more. Called with mu held.
-func (in *inbox) requeue(c *Command) {
+// requeue counts a command that is to be given, perhaps once more. Called with mu held.
+func (in *inbox) requeue(c *Command, again bool) {
 	in.commands++
-	in.commandsAgain++
 	in.cmdBytes += c.size()
-	in.bytesAgain += c.size()
+	if again {
+		in.commandsAgain++
+		in.bytesAgain += c.size()
+	}
 }
 
 // dropEmptyActivities keeps an upstream from being given an activity whose audio it is not given: it would close the
@@ -146,7 +173,7 @@ func (in *inbox) dropEmptyActivities() {
 	for i := range in.items.len() {
 		it := in.items.at(i)
 		switch {
-		case it.chunk != nil:
+		case it.length > 0 && !it.passed:
 			begin = nil
 		case !it.waiting():
 		case it.command.Kind == CommandActivityStart:
@@ -161,31 +188,6 @@ func (in *inbox) dropEmptyActivities() {
 	}
 }
 
-// forgo takes back what a rewind has made go up once more although a span knows it, but for overlap bytes of
-// audio. It returns how many bytes of audio that are.
-func (in *inbox) forgo(known span, overlap int) (bytes int) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	for i := min(int(max(known.audio.item, known.commands.item)-in.first), in.items.len()) - 1; i >= in.done; i-- {
-		it, place := in.items.at(i), in.first+int64(i)
-		switch {
-		case it.chunk != nil && place >= known.audio.item, it.command != nil && place >= known.commands.item:
-		case it.chunk != nil && overlap > 0:
-			overlap -= it.length
-		case it.chunk != nil:
-			bytes += it.length
-			in.unsent -= it.length
-			in.again = max(0, in.again-it.length)
-			in.release(it)
-		case it.waiting():
-			it.passed = true
-			in.given(it.command)
-		}
-	}
-	in.dropEmptyActivities()
-	return bytes
-}
-
 // oldest is the place in the microphone's stream of the oldest item. Called with mu held.
 func (in *inbox) oldest() int64 {
 	if in.items.len() == 0 {
@@ -194,21 +196,40 @@ func (in *inbox) oldest() int64 {
 	return in.items.at(0).pos
 }
 
-// resumeAt is where a client has to go on for another instance that has no more than what cover has left: how many of its
-// messages the handle includes, which commands behind those it knows as well, and whether a push-to-talk activity is
-// open there.
-func (in *inbox) resumeAt(known span) (covered int64, ahead []int64, activity bool) {
+// resumeAt is where a client has to go on for another instance that has the handle and nothing else: how many of its
+// messages the handle includes, but for overlap bytes of audio, which commands behind those it knows as well, and
+// whether a push-to-talk activity is open there.
+func (in *inbox) resumeAt(known span, overlap int) (covered int64, ahead []int64, activity bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	covered = in.received
-	if in.items.len() > 0 {
-		covered = max(0, in.items.at(0).seq-1)
+	next := int(max(in.first, min(in.back(known.audio, overlap), known.commands.item)) - in.first)
+	activity = in.activity
+	for i := range min(next, in.items.len()) {
+		if c := in.items.at(i).command; c != nil {
+			activity = c.opens(activity)
+		}
 	}
-	for i := range in.done {
+	covered = in.received
+	if next < in.items.len() {
+		covered = max(0, in.items.at(next).seq-1)
+	}
+	for i := next; i < in.done; i++ {
 		it := in.items.at(i)
 		if it.command != nil && in.first+int64(i) < known.commands.item && it.seq > covered {
 			ahead = append(ahead, it.seq)
 		}
 	}
-	return covered, ahead, in.activity
+	return covered, ahead, activity
+}
+
+// opens tells whether a push-to-talk activity is open behind the command if one was before it.
+func (c *Command) opens(activity bool) bool {
+	switch c.Kind {
+	case CommandActivityStart:
+		return true
+	case CommandActivityEnd:
+		return false
+	default:
+		return activity
+	}
 }

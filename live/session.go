@@ -52,6 +52,7 @@ type Session struct {
 	acks    acks
 	updates updates
 	life    life
+	watch   watchdog
 
 	live       atomic.Bool  // the upstream takes input
 	lastActive atomic.Int64 // Unix nanoseconds
@@ -113,6 +114,7 @@ func newSession(g *Gateway, b Backend, cfg *Config, c Client, p plan) *Session {
 	}
 	s.touch(now)
 	s.up.lastSent.Store(now.UnixNano())
+	s.watch.after = cfg.Resume.Watchdog
 	s.flushTimer = stopped(s.flushShort)
 	s.acks.timer = stopped(s.ackLate)
 	s.timer = stopped(s.tick)
@@ -273,6 +275,7 @@ func (s *Session) ready(up Upstream) {
 	took := now.Sub(s.created)
 	s.life.mu.Unlock()
 	s.next.since = now
+	s.watchUpstream(up, s.next.resumed, now)
 	s.gateway.statics.tookReady(took)
 	s.out.notice(ReadyNotice{
 		Model:     p.setup.Model.ID,

@@ -788,11 +788,21 @@ func TestSession_anUpstreamThatStallsCostsTheOldestSpeechOnly(t *testing.T) {
 		if last := got[len(got)-1]; string(last.Data) != "BBBB" || got[len(got)-2].Kind == CommandVideo {
 			t.Error("an unsent picture was not superseded by the next")
 		}
-		if m := find(st.browser.heard(), "warning"); m == nil || m.JSON["code"] != "audio_dropped" {
-			t.Errorf("warning: %v", m)
+		time.Sleep(2 * time.Second)
+		st.browser.speak(tone(20, 16000))
+		synctest.Wait()
+		told := 0.0
+		for _, m := range st.browser.heard() {
+			if m.JSON["code"] == "audio_dropped" {
+				told += m.JSON["audioMs"].(float64)
+			}
 		}
 		st.end()
-		if c := st.gateway.Stats().Counters; c.UplinkDroppedMs < 2000 || c.VideoSuperseded != 1 {
+		c := st.gateway.Stats().Counters
+		if int64(told) != c.UplinkDroppedMs {
+			t.Errorf("the client was told that %v ms were dropped, the counters say %d", told, c.UplinkDroppedMs)
+		}
+		if c.UplinkDroppedMs < 2000 || c.VideoSuperseded != 1 {
 			t.Errorf("counters: %+v", c)
 		}
 	})
@@ -821,5 +831,36 @@ func TestGateway_refusesBeyondItsCapacity(t *testing.T) {
 		if err := st.gateway.Check(BackendGemini); err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+func TestSession_whatStillComesOfAnInterruptedAnswerIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := begin(t, nil)
+		st.up.says(speech(40), Event{Kind: EventInterrupted}, speech(60), Event{Kind: EventOutputTranscript, Text: "late"}, Event{Kind: EventTurnComplete})
+		synctest.Wait()
+		st.up.says(speech(40)) // the next answer may follow at once
+		synctest.Wait()
+		wantTypes(t, st.browser.heard(), "session_started", "session_ready", "audio", "interrupted", "turn_complete", "audio")
+		if n := audioBytes(st.browser.heard()); n != 80*48 {
+			t.Errorf("%d ms of speech were heard, want 80", n/48)
+		}
+		st.end()
+	})
+}
+
+func TestSession_anAnswerAfterAnInterruptionWithoutTurnComplete(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := begin(t, nil)
+		st.up.says(speech(40), Event{Kind: EventInterrupted})
+		time.Sleep(time.Second)
+		st.up.says(speech(60), Event{Kind: EventTurnComplete})
+		synctest.Wait()
+		all := st.browser.heard()
+		wantTypes(t, all, "session_started", "session_ready", "audio", "interrupted", "audio", "turn_complete")
+		if turn := find(all, "turn_complete").JSON["turn"].(map[string]any); turn["index"] != 2.0 || turn["interrupted"] != false || turn["audioMs"] != 60.0 {
+			t.Errorf("turn %v", turn)
+		}
+		st.end()
 	})
 }

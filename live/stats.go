@@ -56,6 +56,8 @@ type Counters struct {
 	SlowWrites        int64 `json:"slowWrites"` // that a browser's socket did not take at once
 	VideoSuperseded   int64 `json:"videoSuperseded"`
 	Renewals          int64 `json:"renewals"`         // of the connection to the model
+	WatchdogRenewals  int64 `json:"watchdogRenewals"` // of them, because the connection had fallen silent
+	FreshConnections  int64 `json:"freshConnections"` // of them, those that no resumption handle opened
 	ReplayedAudioMs   int64 `json:"replayedAudioMs"`  // given to the model again after them
 	LostAudioMs       int64 `json:"lostAudioMs"`      // that could not be
 	TurnsRestarted    int64 `json:"turnsRestarted"`   // answers that broke and were spoken anew
@@ -81,6 +83,8 @@ func (c *Counters) add(o Counters) {
 	c.SlowWrites += o.SlowWrites
 	c.VideoSuperseded += o.VideoSuperseded
 	c.Renewals += o.Renewals
+	c.WatchdogRenewals += o.WatchdogRenewals
+	c.FreshConnections += o.FreshConnections
 	c.ReplayedAudioMs += o.ReplayedAudioMs
 	c.LostAudioMs += o.LostAudioMs
 	c.TurnsRestarted += o.TurnsRestarted

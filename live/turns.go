@@ -14,6 +14,7 @@ type turns struct {
 	generated   bool // generation_complete has come
 	discarding  bool // the browser asked to stop: the rest of this answer is dropped as it comes
 	interrupted bool
+	cut         time.Time // when the upstream said that it was; zero: it did not
 	audio       time.Duration
 	response    time.Duration
 
@@ -24,7 +25,10 @@ type turns struct {
 // content notes a piece of an answer. It reports whether the piece is to be dropped, and how long the answer took
 // when this is its first piece (0: not the first, or not known). Called with mu held.
 func (t *turns) content(now time.Time, d time.Duration, lastLoud time.Time) (drop bool, took time.Duration) {
-	if t.open && t.generated { // an upstream that left turn_complete out
+	switch {
+	case t.cutNow(now):
+		return true, 0
+	case t.open && t.generated, !t.cut.IsZero(): // an upstream that left turn_complete out
 		t.close()
 	}
 	if !t.open {
@@ -47,6 +51,13 @@ func (t *turns) content(now time.Time, d time.Duration, lastLoud time.Time) (dro
 	return false, took
 }
 
+// cutNow reports whether a piece that comes now still belongs to the answer that was interrupted: it was under way. One
+// that comes later is the beginning of the next answer, though turn_complete was left out, or comes late (50 s were seen).
+// Called with mu held.
+func (t *turns) cutNow(now time.Time) bool {
+	return t.open && !t.generated && !t.cut.IsZero() && now.Sub(t.cut) <= inFlight
+}
+
 // heard notes that the person stopped speaking, as the upstream or the client says.
 func (t *turns) heard(now time.Time) {
 	t.mu.Lock()
@@ -66,7 +77,7 @@ func (t *turns) figures() TurnFigures {
 
 func (t *turns) close() {
 	t.open, t.generated, t.discarding, t.interrupted = false, false, false, false
-	t.audio, t.response = 0, 0
+	t.audio, t.response, t.cut = 0, 0, time.Time{}
 }
 
 // count is the number of turns so far.

@@ -1,0 +1,309 @@
+package live
+
+import (
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// watchdog finds the upstream that has fallen silent: its connection stands, and nothing comes. Real ones do so after
+// their goAway, over a TCP connection that is half open, and after a resumption that went wrong ("poisoned": what the
+// person says is heard, and never answered).
+//
+// Silence alone is no fault: most of the time the model has nothing to say. It is one when the person has ended an
+// utterance (an ask), or the model was in the middle of an answer, and then resume.watchdog passes without a word.
+//
+//   - An ask is sure when it must be answered: a text that ends the turn, the end of a push-to-talk activity with a voice
+//     in it, a tool's answer. It is a guess when all that is known is that the microphone was loud and then quiet: that
+//     may have been a door.
+//   - Any event pays for an ask: the upstream lives, and whether it answers is the model's business. After a renewal that
+//     is not enough: until the model has answered once on a connection opened with a handle, only an answer pays.
+//   - A silent connection is replaced once, with the newest handle. Where that one hears and does not answer either, or
+//     the ask was sure, it is replaced once more, by a fresh one without the handle. Then, and after a guess of which
+//     nothing was heard, the silence is accepted as what the model has to say, until it completes an answer.
+//   - Nothing is done while something else explains the silence: no browser is attached, a tool call is open, the person
+//     is speaking; nor on a guess when the next connection would remember nothing of the conversation. Late pongs count
+//     for nothing: 30 s of delay were measured on healthy connections.
+//
+// Times are durations since the session's creation plus one, so that zero is never.
+type watchdog struct {
+	after time.Duration // resume.watchdog; 0: off; static after newSession
+	voice utterance     // guarded by mic.mu
+
+	heard    atomic.Int64 // the newest event of any kind; written by the owner of the upstream, as the next two
+	noticed  atomic.Int64 // the newest one that tells that the person was heard
+	answered atomic.Int64 // the newest one of an answer
+
+	unproven  atomic.Bool  // the connection was opened with a handle, and has answered nothing so far
+	resumable atomic.Bool  // there is a handle
+	rebukes   atomic.Int32 // renewals for silence since the model last completed an answer
+
+	mu        sync.Mutex
+	up        Upstream      // the connection in use, until it is given up; guarded by mu, as all below
+	since     time.Duration // when that began
+	first     time.Duration // the oldest ask that is not paid for
+	last      time.Duration // the newest
+	sure      bool          // one of them must be answered
+	judgement verdict       // why the connection was given up
+}
+
+// verdict is what the watchdog thinks of a connection.
+type verdict uint8
+
+const (
+	verdictNone     verdict = iota
+	verdictSilent           // it is renewed with the newest handle
+	verdictPoisoned         // and without one
+	verdictAccepted         // nothing is to be said
+)
+
+// maxRebukes is how many connections are given up before a silence is accepted.
+const maxRebukes = 2
+
+// at is a moment on the watchdog's clock, which no change of the wall clock moves.
+func (s *Session) at(now time.Time) time.Duration { return now.Sub(s.created) + 1 }
+
+// utterance follows the person's voice by its loudness.
+type utterance struct {
+	loud  int // bytes of loud frames
+	quiet int // bytes of quiet ones behind them
+	at    time.Time
+}
+
+const (
+	// spoken is how much of an utterance must be loud: a short word is, a click is not.
+	spoken = 200 * time.Millisecond
+	// pauseAfterSpeech is how much quiet must follow, as audio: models end a turn after 500 to 800 ms of it, and never without.
+	pauseAfterSpeech = time.Second
+)
+
+// watchVoice takes a frame of the microphone, and asks for an answer when it ends an utterance. Called with mic.mu held, as
+// endUtterance and watchCommand are.
+func (s *Session) watchVoice(isLoud bool, bytes int, now time.Time) {
+	u := &s.watch.voice
+	if isLoud {
+		u.loud += bytes
+		u.quiet, u.at = 0, now
+		return
+	}
+	if u.loud == 0 || s.mic.manual { // push-to-talk says itself when it ends
+		return
+	}
+	if u.quiet += bytes; u.quiet >= s.bytesPerMs*int(pauseAfterSpeech/time.Millisecond) {
+		s.endUtterance(false, u.at)
+	}
+}
+
+// endUtterance asks for an answer to what was spoken, if anything was.
+func (s *Session) endUtterance(sure bool, at time.Time) {
+	u := &s.watch.voice
+	said := u.loud >= s.bytesPerMs*int(spoken/time.Millisecond)
+	*u = utterance{}
+	if said {
+		s.ask(sure, at)
+	}
+}
+
+// watchCommand asks for an answer where a command that goes up wants one.
+func (s *Session) watchCommand(c *Command, now time.Time) {
+	switch c.Kind {
+	case CommandText:
+		if c.TurnComplete {
+			s.ask(true, now)
+		}
+	case CommandActivityStart:
+		s.watch.voice = utterance{}
+	case CommandAudioStreamEnd:
+		s.endUtterance(false, now)
+	case CommandToolResponse:
+		for _, r := range c.Responses {
+			if r.Scheduling != "SILENT" {
+				s.ask(true, now)
+				break
+			}
+		}
+	}
+}
+
+// ask notes that the person waits for an answer since a moment.
+func (s *Session) ask(sure bool, since time.Time) {
+	w := &s.watch
+	if w.after == 0 {
+		return
+	}
+	at := s.at(since)
+	w.mu.Lock()
+	v := w.sight(at)
+	if !v.owed() {
+		w.first, w.sure = at, false
+	}
+	w.last, w.sure = at, w.sure || sure
+	w.mu.Unlock()
+	s.tickSoon(w.after)
+}
+
+// saw notes an event. It is called by the owner of the upstream.
+func (w *watchdog) saw(kind EventKind, at time.Duration) {
+	w.heard.Store(int64(at))
+	switch kind {
+	case EventInputTranscript, EventVoiceActivity, EventInterrupted:
+		w.noticed.Store(int64(at))
+		return
+	case EventAudio, EventText, EventOutputTranscript:
+	case EventGenerationComplete, EventTurnComplete, EventToolCall, EventWaiting:
+		w.rebukes.Store(0)
+	default:
+		return
+	}
+	w.answered.Store(int64(at))
+	if w.unproven.Load() {
+		w.unproven.Store(false)
+	}
+}
+
+// watchUpstream tells that a connection is in use, and whether a handle opened it. It is called by the owner of the
+// upstream, as note and prepare are.
+func (s *Session) watchUpstream(up Upstream, resumed bool, now time.Time) {
+	w := &s.watch
+	w.mu.Lock()
+	w.up, w.since, w.judgement = up, s.at(now), verdictNone
+	w.unproven.Store(resumed)
+	w.resumable.Store(resumed)
+	w.mu.Unlock()
+	if w.after > 0 {
+		s.tickSoon(w.after)
+	}
+}
+
+// closed tells that the connection is out of use. It returns why, if the watchdog gave it up.
+func (w *watchdog) closed() verdict {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.up = nil
+	return w.judgement
+}
+
+// askAgain tells that an answer in progress was taken back: whatever it answered is given again.
+func (w *watchdog) askAgain(at time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.first, w.last = at, at
+}
+
+// guard is the watchdog's look, from the session's timer while a browser is attached: it gives up a connection that has
+// fallen silent, and returns when to look again.
+func (s *Session) guard(now time.Time) time.Duration {
+	w := &s.watch
+	if w.after == 0 {
+		return math.MaxInt64
+	}
+	s.turns.mu.Lock()
+	midAnswer := s.turns.open && !s.turns.generated && !s.turns.discarding && !s.turns.interrupted
+	turns := s.turns.index
+	s.turns.mu.Unlock()
+	told := turns == 0 && !s.adopted || s.remembered()
+	speaking := now.Sub(s.loudUntil()) < pauseAfterSpeech
+
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v := w.sight(s.at(now))
+	v.midAnswer = midAnswer
+	v.excused = !s.tools.none() || speaking
+	v.told = told
+	judgement, wait := v.judge(w.after)
+	switch judgement {
+	case verdictNone:
+	case verdictAccepted:
+		w.first, w.last = 0, 0
+	default:
+		if w.up == nil {
+			break // it is being renewed already
+		}
+		w.judgement = judgement
+		w.rebukes.Store(v.rebukes + 1)
+		if judgement == verdictPoisoned {
+			w.rebukes.Store(maxRebukes) // once
+		}
+		w.up.Wake()
+		w.up = nil
+	}
+	return wait
+}
+
+// sight is what the watchdog sees at one look.
+type sight struct {
+	now                      time.Duration
+	since                    time.Duration
+	first, last              time.Duration
+	heard, noticed, answered time.Duration
+	sure                     bool
+	unproven                 bool
+	rebukes                  int32
+	midAnswer                bool // an answer is in progress
+	excused                  bool // something else explains the silence, for now
+	resumable                bool // there is a handle
+	told                     bool // the transcript knows the conversation, or there was none
+}
+
+// sight is called with mu held.
+func (w *watchdog) sight(now time.Duration) sight {
+	return sight{
+		now: now, since: w.since, first: w.first, last: w.last, sure: w.sure,
+		heard: time.Duration(w.heard.Load()), noticed: time.Duration(w.noticed.Load()), answered: time.Duration(w.answered.Load()),
+		unproven: w.unproven.Load(), resumable: w.resumable.Load(), rebukes: w.rebukes.Load(),
+	}
+}
+
+// owed reports whether an ask is not paid for.
+func (v *sight) owed() bool {
+	paid := v.heard
+	if v.unproven || v.rebukes > 0 {
+		paid = v.answered
+	}
+	return v.first > 0 && paid < v.first
+}
+
+// lookAgain is the wait while a silence is due and excused.
+const lookAgain = time.Second
+
+// judge decides, and tells how long to wait for the next look.
+func (v *sight) judge(after time.Duration) (verdict, time.Duration) {
+	var due time.Duration
+	switch {
+	case v.midAnswer:
+		due = max(v.heard, v.since, v.last) + after
+	case v.owed():
+		// Whoever asks "Hello?" again does not make the silence young; but the newest ask gets a moment.
+		due = max(max(v.first, v.since)+after, v.last+after/3)
+	default:
+		return verdictNone, math.MaxInt64
+	}
+	switch {
+	case v.now < due:
+		return verdictNone, due - v.now
+	case v.excused:
+		return verdictNone, lookAgain
+	default:
+		return v.sentence(), after
+	}
+}
+
+// sentence is the verdict on a silence that is due.
+func (v *sight) sentence() verdict {
+	sure := v.sure || v.midAnswer
+	hears := v.noticed >= max(v.first, v.since)
+	switch {
+	case v.rebukes >= maxRebukes:
+		return verdictAccepted
+	case v.unproven && hears, v.rebukes > 0 && v.resumable && (sure || hears):
+		if !v.told && !sure {
+			return verdictAccepted
+		}
+		return verdictPoisoned
+	case v.rebukes > 0, !sure && !v.told && !v.resumable:
+		return verdictAccepted
+	default:
+		return verdictSilent
+	}
+}
