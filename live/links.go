@@ -47,6 +47,7 @@ func (o *outbox) attach(l *link, received *int64, hello ...Notice) error {
 		}
 	}
 	o.replay, o.replayTo = o.kept.first, o.numbered
+	o.stalled = time.Time{} // the client could acknowledge nothing while it was away
 	return nil
 }
 
