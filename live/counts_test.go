@@ -1,6 +1,7 @@
 package live
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,4 +28,38 @@ func TestWindow_aNewConnectionHasTimeToAcknowledge(t *testing.T) {
 		wantCounting(t, p.heard, 2000)
 		p.leave()
 	})
+}
+
+// A socket that is stuck lets acks and tickets pile up; they are about counts that are not the next connection's.
+func TestResume_whatWasToldToTheOldConnectionIsNotToldToTheNext(t *testing.T) {
+	for _, reloaded := range []bool{true, false} {
+		t.Run(fmt.Sprintf("reloaded %v", reloaded), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, up, _ := talk(t, nil)
+				p.b.mu.Lock()
+				p.b.room = 0
+				p.b.mu.Unlock()
+				for range 100 {
+					p.speak(tone(20, 16000))
+				}
+				synctest.Wait()
+				up.says(Event{Kind: EventResumption, Handle: "h1", Resumable: true, Consumed: int64(len(up.got()))})
+				time.Sleep(2 * time.Second)
+				p.cut(0)
+				p.speak(tone(20, 16000))
+				if reloaded {
+					p.reload()
+				} else {
+					p.resume()
+				}
+				newest := p.resumed.JSON["resumeTicket"]
+				time.Sleep(time.Second)
+				p.settle() // checks the acks
+				if p.ticket != newest {
+					t.Error("the client was given an older ticket after the newest")
+				}
+				p.leave()
+			})
+		})
+	}
 }

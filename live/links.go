@@ -28,9 +28,7 @@ func (o *outbox) attach(l *link, received *int64, hello ...Notice) error {
 		o.unlink()
 		old.browser.Close(ReasonReplaced)
 	}
-	for o.first.len() > 0 { // of a connection that was lost before it was told
-		o.first.pop().free()
-	}
+	o.dropLinkNotices()
 	o.link = l
 	for _, n := range hello {
 		o.queue(&o.first, nil, n, 0)
@@ -49,6 +47,21 @@ func (o *outbox) attach(l *link, received *int64, hello ...Notice) error {
 	o.replay, o.replayTo = o.kept.first, o.numbered
 	o.stalled = time.Time{} // the client could acknowledge nothing while it was away
 	return nil
+}
+
+// dropLinkNotices forgets what was to be told about the connection before: its acks and tickets are older than what the
+// next one is told first, and may be about counts that have begun anew. Called with mu held.
+func (o *outbox) dropLinkNotices() {
+	for o.first.len() > 0 {
+		o.first.pop().free()
+	}
+	for range o.control.len() {
+		if f := o.control.pop(); f.counted {
+			o.control.push(f)
+		} else {
+			f.free()
+		}
+	}
 }
 
 // unlink lets go of the connection in use: nothing but its own pump touches it afterwards. Called with mu held.
