@@ -2,6 +2,7 @@ package live
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,6 +60,36 @@ func TestResume_whatWasToldToTheOldConnectionIsNotToldToTheNext(t *testing.T) {
 					t.Error("the client was given an older ticket after the newest")
 				}
 				p.leave()
+			})
+		})
+	}
+}
+
+func TestResume_anotherInstanceDoesNotBelieveEveryCount(t *testing.T) {
+	for _, count := range []int64{-1, math.MinInt64, math.MaxInt64, math.MaxInt64 - 1} {
+		t.Run(fmt.Sprint(count), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, _, _ := talk(t, nil)
+				go p.gateway.Drain(t.Context()) //nolint:errcheck // its session ends in time
+				<-p.done
+				p.look()
+				good := *p
+				two, up2, _ := instance(t, nil)
+				p.gateway, p.received = two, count
+				if p.resume() {
+					t.Fatal("the conversation goes on")
+				}
+				<-p.done
+				if n := two.Stats().Active; n != 0 {
+					t.Errorf("%d sessions wait for somebody who was turned away", n)
+				}
+				good.cutBy(p)
+				good.gateway, good.ended = two, nil
+				if !good.resume() {
+					t.Fatalf("the refusal cost the person the conversation: %v", good.ended)
+				}
+				up2.says(Event{Kind: EventReady})
+				good.leave()
 			})
 		})
 	}

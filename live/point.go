@@ -123,7 +123,7 @@ func (s *Session) adopt(t *ticket, r *Resume) {
 	s.in.received, s.in.known, s.in.activity = t.Covered, t.Ahead, t.Activity
 	s.mic.activity, s.mic.activityAudio = t.Activity, t.Activity
 	if r.Received != nil {
-		s.out.numbered = max(0, *r.Received)
+		s.out.numbered = *r.Received
 		s.out.kept.first = s.out.numbered + 1
 	}
 	s.next.handle = t.Handle

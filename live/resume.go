@@ -49,6 +49,10 @@ func (g *Gateway) resume(d *door, slot *Slot, r *Resume) (*Session, *link) {
 		d.turnAway(ReasonUnauthorized, "", "")
 		return nil, nil
 	}
+	if !r.plausible() {
+		tellForeign(d)
+		return nil, nil
+	}
 	for {
 		s, no := g.holder(&t, slot, d.client, r)
 		if no != nil {
@@ -61,11 +65,23 @@ func (g *Gateway) resume(d *door, slot *Slot, r *Resume) (*Session, *link) {
 			return s, l
 		}
 		if errors.Is(err, errForeign) {
-			d.turnAway(ReasonSessionNotFound, "The conversation cannot be resumed from here: the client counts messages that this conversation never had.", "")
+			tellForeign(d)
 			return nil, nil
 		}
 		<-s.over // its tombstone answers
 	}
+}
+
+// maxCount is the largest count that a client can mean: a larger one is no exact number in JavaScript.
+const maxCount = 1 << 53
+
+// plausible reports whether a client can have received as many messages as it says.
+func (r *Resume) plausible() bool {
+	return r.Received == nil || *r.Received >= 0 && *r.Received <= maxCount
+}
+
+func tellForeign(d *door) {
+	d.turnAway(ReasonSessionNotFound, "The conversation cannot be resumed from here: the client counts messages that this conversation never had.", "")
 }
 
 // holder is the session that a ticket is for: the one that lives here, or a new one that goes on with its conversation.
