@@ -13,6 +13,8 @@ import (
 func (s *Session) attach(b Browser, r *Resume) (*link, error) {
 	s.mic.mu.Lock() // waits for the message that is being carried out
 	l, send, err := s.takeOver(b, r)
+	first := err == nil && !s.mic.met
+	s.mic.met = s.mic.met || first
 	s.mic.mu.Unlock()
 	if err != nil {
 		return nil, err
@@ -20,9 +22,7 @@ func (s *Session) attach(b Browser, r *Resume) (*link, error) {
 	if r != nil {
 		s.count(func(c *Counters) { c.Resumes++ })
 	}
-	select {
-	case <-s.seated:
-	default:
+	if first {
 		s.begun()
 	}
 	if send {

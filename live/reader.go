@@ -23,6 +23,7 @@ type mic struct {
 	mu            sync.Mutex
 	activity      bool // push-to-talk: an activity is open
 	activityAudio bool // and has been given audio
+	met           bool // a connection was attached
 
 	untold atomic.Int64 // bytes of speech that were dropped, and not yet told
 	told   atomic.Int64 // when some were told last, Unix nanoseconds
