@@ -18,7 +18,7 @@ func newLimiter(rate, burst float64) limiter { return limiter{rate: rate, burst:
 // made to wait without a break.
 func (l *limiter) take(n float64, now time.Time) (wait, paused time.Duration) {
 	if !l.last.IsZero() {
-		l.tokens = min(l.burst, l.tokens+now.Sub(l.last).Seconds()*l.rate)
+		l.tokens = max(l.tokens, min(l.burst, l.tokens+now.Sub(l.last).Seconds()*l.rate)) // there may be more than the burst at first
 	}
 	l.last = now
 	l.tokens -= n

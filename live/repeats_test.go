@@ -1,0 +1,35 @@
+package live
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestResume_whatIsRepeatedIsNotTooMuch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _, _ := talk(t, nil)
+		p.cut(0)
+		for range 3000 { // a minute of speech
+			p.speak(tone(20, 16000))
+		}
+		for i := range 200 {
+			p.say(fmt.Sprintf(`{"type":"text","text":"%d"}`, i))
+		}
+		for range 400 {
+			p.say(`{"type":"interrupt"}`)
+		}
+		at := time.Now()
+		p.resume()
+		if took := time.Since(at); took != 0 {
+			t.Errorf("the client was held back for %v", took)
+		}
+		time.Sleep(time.Second)
+		p.settle()
+		if p.acked != 3600 {
+			t.Errorf("%d of 3600 messages have come", p.acked)
+		}
+		p.leave()
+	})
+}
