@@ -33,3 +33,26 @@ func TestResume_whatIsRepeatedIsNotTooMuch(t *testing.T) {
 		p.leave()
 	})
 }
+
+// What is repeated to a session whose upstream is being made is more than a microphone could have said meanwhile.
+func TestResume_whatIsRepeatedWaitsForTheUpstream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _, _ := talk(t, nil)
+		up2, _ := p.drained()
+		speech := tone(60_000, 16000)
+		for i := 0; i < len(speech); i += 640 {
+			p.speak(speech[i : i+640])
+		}
+		if !p.resume() {
+			t.Fatal("the conversation did not go on")
+		}
+		time.Sleep(time.Second)
+		up2.says(Event{Kind: EventReady})
+		time.Sleep(time.Second)
+		p.settle()
+		if n := len(up2.pcm()); n != len(speech) {
+			t.Errorf("the model heard %d of %d bytes", n, len(speech))
+		}
+		p.leave()
+	})
+}
