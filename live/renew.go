@@ -104,7 +104,8 @@ func (s *Session) due(e *Event) bool {
 	}
 	s.turns.mu.Lock()
 	defer s.turns.mu.Unlock()
-	return !s.turns.open && s.tools.none()
+	over := !s.turns.open || s.turns.generated && e.Kind == EventResumption // turn_complete may be left out
+	return over && s.tools.none()
 }
 
 // overlap is how many bytes of audio before the handle are given again.

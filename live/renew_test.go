@@ -459,3 +459,23 @@ func TestRenew_aDeadHandleLosesNothing(t *testing.T) {
 		}
 	})
 }
+
+// A handle that comes when all was generated knows the answer, whether or not turn_complete follows.
+func TestRenew_atTheHandleThoughTurnCompleteIsLeftOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, second := beginTwice(t, nil)
+		second.says(Event{Kind: EventReady})
+		st.up.says(speech(40), Event{Kind: EventGoAway, TimeLeft: 30 * time.Second}, Event{Kind: EventGenerationComplete})
+		synctest.Wait()
+		if n := len(st.dialer.asked()); n != 1 {
+			t.Fatalf("%d connections were opened before there was a handle", n)
+		}
+		st.up.says(Event{Kind: EventResumption, Handle: "h", Resumable: true, Consumed: -1})
+		time.Sleep(time.Second)
+		if got := st.dialer.asked(); len(got) != 2 || got[1].Handle != "h" {
+			t.Errorf("asked for %+v", got)
+		}
+		wantTypes(t, st.browser.heard(), "session_started", "session_ready", "audio", "generation_complete", "turn_complete")
+		st.end()
+	})
+}
