@@ -329,9 +329,9 @@ func TestServe_aChangedFileHoldsForNewSessionsAndDropsNone(t *testing.T) {
 		t.Fatalf("before the change: %d %v", status, m)
 	}
 
-	replace("live:\n  max_sessions: 1\nserver:\n  body_limit: 4096\n")
+	replace("live:\n  max_sessions: 1\n  warm_pool: {size: 1}\nserver:\n  body_limit: 4096\n")
 	log.await(t, "holds for new sessions", "live.max_sessions")
-	log.await(t, "need a restart", "server.body_limit")
+	log.await(t, "need a restart", "server.body_limit", "live.warm_pool.size")
 	if status, m := get(t, http.MethodPost, create); status != 503 || m["code"] != "at_capacity" {
 		t.Errorf("after the change: %d %v", status, m)
 	}
