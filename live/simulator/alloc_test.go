@@ -36,6 +36,9 @@ func TestTake_audioAllocatesNothing(t *testing.T) {
 		}); n != 0 {
 			t.Errorf("%s: %v allocations for each piece of audio", name, n)
 		}
+		if o == nil && (c.events != nil || c.told != nil) {
+			t.Error("events are kept for nobody")
+		}
 		if o, ok := o.(*counter); ok && o.bytes != 501*640 {
 			t.Errorf("%d bytes were told of, want 501 pieces", o.bytes)
 		}

@@ -168,11 +168,17 @@ func pcmRate(mime string) (rate int, ok bool) {
 	return rate, err == nil && rate >= 8000 && rate <= 96000
 }
 
+// maxPath bounds how deep a message goes, by the length of the path to it: only schemas can be deep.
+const maxPath = 8 << 10
+
 // fill puts a JSON value into v and refuses what v has no place for. path is where the value stands, in the
 // spelling of the service's own refusals.
 func fill(v reflect.Value, tree any, path string) *refusal {
 	if tree == nil { // null is as good as absent
 		return nil
+	}
+	if len(path) > maxPath {
+		return invalid(reasonArgument)
 	}
 	if v.Kind() == reflect.Pointer {
 		v.Set(reflect.New(v.Type().Elem()))

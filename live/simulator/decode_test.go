@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 )
 
@@ -33,6 +34,7 @@ func TestDecode_refusesWhatGoogleRefuses(t *testing.T) {
 		`{"setup":{"generationConfig":{"stopSequence":[]}}}`: `Invalid JSON payload received. Unknown name "stopSequence" at 'setup.generation_config': Cannot find field.`,
 		`{"setup":{"model":7}}`:                              `Invalid value at 'setup.model'`,
 		`{"realtimeInput":{"audio":{"data":"%%%"}}}`:         `Invalid value at 'realtime_input.audio.data' (TYPE_BYTES), Base64 decoding failed`,
+		`{"setup":{"tools":[{"functionDeclarations":[{"parameters":` + strings.Repeat(`{"items":`, 5000) + `{}` + strings.Repeat(`}`, 5000) + `}]}]}}`: reasonArgument,
 		`nonsense`: `Invalid JSON payload received. Parse error.`,
 		`[]`:       `Invalid JSON payload received. Parse error.`,
 		`{}`:       reasonArgument,
@@ -40,7 +42,7 @@ func TestDecode_refusesWhatGoogleRefuses(t *testing.T) {
 		`{"realtimeInput":{"audioStreamEnd":true}}{"toolResponse":{}}`: `Invalid JSON payload received. Parse error.`,
 	} {
 		if _, refused := decode([]byte(text)); refused == nil || refused.code != 1007 || refused.reason != reason {
-			t.Errorf("%s: %v, want %q", text, refused, reason)
+			t.Errorf("%.200s: %v, want %q", text, refused, reason)
 		}
 	}
 }
