@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
@@ -44,5 +45,33 @@ func TestTake_nothingBehindTheClose(t *testing.T) {
 	c.tell()
 	if n := len(l.events[0]); n != 1 || c.index != 1 {
 		t.Errorf("%d events, %d messages taken, want the first piece of audio only", n, c.index)
+	}
+}
+
+// A connection goes on after a snapshot; what it hears then must not get into it.
+func TestMemory_aCopyIsLeftAlone(t *testing.T) {
+	l := listener(t, nil)
+	l.rate, l.detector = inputRate, newDetector(l.setup.detection(l.cfg, backendGemini), inputRate)
+	now := time.Now()
+	l.hear(tone(300*time.Millisecond), inputRate, now)
+	l.earlier = append(make([]string, 0, 8), "first")
+	inSpeech := l.copied()
+	l.hear(silence(500*time.Millisecond), inputRate, now) // it ends
+	l.hear(silence(500*time.Millisecond), inputRate, now) // and is followed by a quiet room
+	l.earlier = append(l.earlier, "second")
+	quiet := l.copied()
+	room := slices.Clone(quiet.before)
+	for i := range l.before {
+		l.before[i] = 1
+	}
+	l.hear(tone(300*time.Millisecond), inputRate, now)
+	if !inSpeech.inSpeech() || len(inSpeech.utterance) != len(tone(300*time.Millisecond)) || inSpeech.samples != 4800 || inSpeech.waiting != nil {
+		t.Errorf("the sentence in the first copy has %d bytes, in speech: %v", len(inSpeech.utterance), inSpeech.inSpeech())
+	}
+	if inSpeech.earlier = append(inSpeech.earlier, "other"); l.earlier[1] != "second" {
+		t.Error("the copy of what was written writes into the original")
+	}
+	if quiet.inSpeech() || !slices.Equal(quiet.before, room) || len(room) == 0 {
+		t.Errorf("the second copy is in speech: %v, and of its %d bytes of room some have changed", quiet.inSpeech(), len(room))
 	}
 }
