@@ -87,18 +87,35 @@ func (c cursor) earlier(o cursor) cursor {
 func (in *inbox) cover(known span, overlap int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	keep := min(in.back(known.audio, overlap), known.commands.item)
+	keep := in.unknown(known, in.back(known.audio, overlap))
 	for in.done > 0 && in.first < keep {
 		in.forget()
 	}
 }
 
-// back is the item that lies overlap bytes of audio before a place. Called with mu held.
+// unknown is the first command before an item that a span does not know and that would have to be given again; the
+// item itself where there is none. Called with mu held.
+func (in *inbox) unknown(known span, before int64) int64 {
+	for place := max(known.commands.item, in.first); place < before; place++ {
+		if c := in.items.at(int(place - in.first)).command; c != nil && !c.bound() {
+			return place
+		}
+	}
+	return before
+}
+
+// back is the item that lies overlap bytes of audio before a place. It is never more than that, unless a quarter of the
+// overlap, or more, would be missing: items are given whole. Called with mu held.
 func (in *inbox) back(at cursor, overlap int) int64 {
 	i := int(min(at.item, in.first+int64(in.done)) - in.first)
-	for i > 0 && overlap > 0 {
+	left := overlap
+	for i > 0 && left > 0 {
+		n := in.items.at(i - 1).length
+		if n > left && 4*left <= overlap {
+			break
+		}
 		i--
-		overlap -= in.items.at(i).length
+		left -= n
 	}
 	return in.first + int64(max(i, 0))
 }
@@ -202,7 +219,7 @@ func (in *inbox) oldest() int64 {
 func (in *inbox) resumeAt(known span, overlap int) (covered int64, ahead []int64, activity bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	next := int(max(in.first, min(in.back(known.audio, overlap), known.commands.item)) - in.first)
+	next := int(max(in.first, in.unknown(known, in.wholeMessages(in.back(known.audio, overlap), overlap))) - in.first)
 	activity = in.activity
 	for i := range min(next, in.items.len()) {
 		if c := in.items.at(i).command; c != nil {
@@ -220,6 +237,23 @@ func (in *inbox) resumeAt(known span, overlap int) (covered int64, ahead []int64
 		}
 	}
 	return covered, ahead, activity
+}
+
+// wholeMessages is the place from which on a client repeats what lies behind a place: messages are repeated whole, so one
+// of which only a little lies behind it is not. Called with mu held.
+func (in *inbox) wholeMessages(place int64, overlap int) int64 {
+	i := int(place - in.first)
+	if i <= 0 || i >= in.items.len() || in.items.at(i-1).seq != in.items.at(i).seq {
+		return place
+	}
+	rest, next := 0, i
+	for ; next < in.items.len() && in.items.at(next).seq == in.items.at(i).seq; next++ {
+		rest += in.items.at(next).length
+	}
+	if 4*rest > overlap {
+		return place
+	}
+	return in.first + int64(next)
 }
 
 // opens tells whether a push-to-talk activity is open behind the command if one was before it.
