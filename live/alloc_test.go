@@ -21,16 +21,20 @@ func (u nullUpstream) Send(*Command) (int64, error) { u.n++; return u.n, nil }
 func hop(tb testing.TB, resumable bool) (r *reader, done func()) {
 	cfg := DefaultConfig()
 	cfg.Limits.AudioRate, cfg.Limits.MessageRate, cfg.Audio.PlaybackLead = 1e6, 1e9, 24*time.Hour
+	return join(tb, NewGateway(cfg, nil, slog.New(slog.DiscardHandler)), &cfg, resumable)
+}
+
+// join is such a session of a gateway.
+func join(tb testing.TB, g *Gateway, cfg *Config, resumable bool) (r *reader, done func()) {
 	b, up := nullBrowser{newMemBrowser(tb)}, nullUpstream{newMemUpstream()}
-	g := NewGateway(cfg, nil, slog.New(slog.DiscardHandler))
-	p, err := resolve(&cfg, BackendGemini, &StartConfig{Resumable: &resumable})
+	p, err := resolve(cfg, BackendGemini, &StartConfig{Resumable: &resumable})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	if p.resumable != resumable {
 		tb.Fatalf("the session is resumable: %v, want %v", p.resumable, resumable)
 	}
-	s := newSession(g, Backend{Name: BackendGemini}, &cfg, Client{}, p)
+	s := newSession(g, Backend{Name: BackendGemini}, cfg, Client{}, p)
 	l, err := s.attach(b, nil)
 	if err != nil {
 		tb.Fatal(err)

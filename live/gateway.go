@@ -30,6 +30,7 @@ type Gateway struct {
 	idle     chan struct{} // closed when the gateway drains and nothing is left
 	instance string        // this process, in tickets
 	sealer   *sealer
+	budget   *budget // resume.memory
 
 	config atomic.Pointer[Config] // replaced by Reconfigure; a session keeps the one it began with
 
@@ -57,6 +58,7 @@ func NewGateway(cfg Config, backends []Backend, log *slog.Logger) *Gateway {
 		idle:      make(chan struct{}),
 		instance:  newID(),
 		sealer:    sealer,
+		budget:    newBudget(cfg.Resume.Memory),
 		sessions:  make(map[string]*Session),
 		doors:     make(map[*door]struct{}),
 		ended:     make(map[string]tombstone),
@@ -69,8 +71,11 @@ func NewGateway(cfg Config, backends []Backend, log *slog.Logger) *Gateway {
 	return g
 }
 
-// Reconfigure makes cfg, which must be valid, hold for sessions that start from now on.
-func (g *Gateway) Reconfigure(cfg Config) { g.config.Store(&cfg) }
+// Reconfigure makes cfg, which must be valid, hold for sessions that start from now on; resume.memory for all.
+func (g *Gateway) Reconfigure(cfg Config) {
+	g.config.Store(&cfg)
+	g.budget.limit.Store(cfg.Resume.Memory)
+}
 
 // Config is what holds for a session that starts now. It must not be changed.
 func (g *Gateway) Config() Config { return *g.config.Load() }
@@ -405,6 +410,7 @@ func (g *Gateway) Stats() Stats {
 		st.add(s.record())
 	}
 	st.Active = len(alive)
+	st.KeptBytes = g.budget.used.Load()
 	st.WarmPool = g.pools()
 	for _, s := range alive {
 		if s.detached() {

@@ -50,7 +50,9 @@ type inbox struct {
 	base      cursor     // what the upstream's connection began with
 	marks     ring[mark] // which messages of the upstream's connection held what
 
-	tail *chunk // the chunk that audio is appended to
+	tail    *chunk  // the chunk that audio is appended to
+	budget  *budget // of the gateway; nil: none
+	givenUp int64   // bytes of speech that were kept, until memory was short
 
 	counters Counters // the uplink's share
 }
@@ -70,6 +72,7 @@ type mark struct {
 const (
 	maxQueuedCommands = 256
 	maxQueuedBytes    = 2 << 20
+	maxKeptItems      = 16 << 10 // when memory is short only their places are left
 )
 
 // item is one command, or a part of one frame of audio, on its way up.
@@ -77,26 +80,15 @@ type item struct {
 	seq int64 // number of the client message it came in
 	pos int64 // of audio: the first sample's place in the microphone's stream
 
-	chunk  *chunk // of audio; nil: command
+	chunk  *chunk // of audio; nil: silence, or no audio
 	from   int
 	length int // bytes of audio; 0: none, or none any more
+	gone   int // bytes of audio that were given and then given up for want of memory
 
 	command *Command
-	given   time.Time // of a command: when it went up
-	passed  bool      // it must not be given again: the upstream knows it, or does not want it any more
+	given   int64 // of a command: when it went up; Unix nanoseconds
+	passed  bool  // it must not be given again: the upstream knows it, or does not want it any more
 }
-
-// chunkSize is a page: 128 ms of 16 kHz audio.
-const chunkSize = 4 << 10
-
-// chunk is pooled memory for audio. It belongs to one inbox, which counts the items in it.
-type chunk struct {
-	data [chunkSize]byte
-	used int
-	refs int
-}
-
-var chunks = sync.Pool{New: func() any { return new(chunk) }}
 
 // isCurrent reports whether connection generation is the one whose messages count.
 func (in *inbox) isCurrent(generation uint64) bool {
@@ -188,49 +180,6 @@ func (in *inbox) unheard(pcm []byte, bytesPerMs int) {
 	in.samples += int64(len(pcm) / 2)
 }
 
-func (in *inbox) appendAudio(pcm []byte, now time.Time) {
-	if in.unsent == 0 {
-		in.firstShort = now
-	}
-	in.unsent += len(pcm)
-	if in.tail != nil && in.tail.refs == 0 {
-		in.tail.used = 0
-	}
-	for len(pcm) > 0 {
-		if in.tail == nil || in.tail.used == chunkSize {
-			in.releaseTail()
-			in.tail = chunks.Get().(*chunk)
-			in.tail.used, in.tail.refs = 0, 0
-		}
-		t := in.tail
-		n := copy(t.data[t.used:], pcm)
-		if last := in.lastShort(n); last != nil {
-			last.length += n
-		} else {
-			in.items.push(item{seq: in.received, pos: in.samples, chunk: t, from: t.used, length: n})
-			t.refs++
-		}
-		t.used += n
-		in.samples += int64(n / 2)
-		pcm = pcm[n:]
-	}
-}
-
-// shortItem is how long an item of audio may become by joining short frames: an item costs more than a few samples.
-const shortItem = 512
-
-// lastShort is the newest item when it has yet to be given and n bytes more at the end of the tail may join it.
-func (in *inbox) lastShort(n int) *item {
-	if in.items.len() == in.done {
-		return nil
-	}
-	it := in.items.at(in.items.len() - 1)
-	if it.chunk == nil || it.chunk != in.tail || it.from+it.length != in.tail.used || it.length+n > shortItem {
-		return nil
-	}
-	return it
-}
-
 func (in *inbox) appendCommand(c *Command) bool {
 	size := c.size()
 	fresh, bytes := in.commands-in.commandsAgain, in.cmdBytes-in.bytesAgain
@@ -279,30 +228,12 @@ func (in *inbox) drop(bytesPerMs int) (dropped int) {
 // waiting reports whether an item is a command that has yet to be given.
 func (it *item) waiting() bool { return it.command != nil && !it.passed }
 
-// release gives an item's share of its chunk back and leaves the item empty.
-func (in *inbox) release(it *item) {
-	c := it.chunk
-	it.chunk, it.length = nil, 0
-	if c.refs--; c.refs == 0 && c != in.tail {
-		chunks.Put(c)
-	}
-}
-
-func (in *inbox) releaseTail() {
-	if in.tail != nil && in.tail.refs == 0 {
-		chunks.Put(in.tail)
-	}
-	in.tail = nil
-}
-
 // clear frees what is kept; the inbox is done.
 func (in *inbox) clear() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for in.items.len() > 0 {
-		if it := in.items.at(0); it.chunk != nil {
-			in.release(it)
-		}
+		in.release(in.items.at(0))
 		in.items.pop()
 	}
 	in.releaseTail()
@@ -349,12 +280,13 @@ func (in *inbox) take(dst []byte, rule takeRule) (pcm []byte, c *Command, at cur
 			break
 		}
 		if it.due() {
-			dst = append(dst, it.chunk.data[it.from:it.from+it.length]...)
+			dst = it.appendTo(dst)
 			in.unsent -= it.length
 			in.again = max(0, in.again-it.length)
 			in.kept += it.length
 		}
 		in.give()
+		in.mergeSilence()
 	}
 	in.trim()
 	return dst, nil, in.here()
@@ -374,14 +306,14 @@ func (in *inbox) give() {
 		} else {
 			in.keptBytes += it.command.cost()
 		}
-		it.given = time.Now()
+		it.given = time.Now().UnixNano()
 	}
 	in.done++
 }
 
 // trim forgets the oldest of what is kept beyond the bound.
 func (in *inbox) trim() {
-	for in.done > 0 && (in.kept > in.maxKept || in.keptBytes > maxQueuedBytes) {
+	for in.done > 0 && (in.kept > in.maxKept || in.keptBytes > maxQueuedBytes || in.done > maxKeptItems) {
 		in.forget()
 	}
 }
@@ -456,9 +388,9 @@ func (in *inbox) given(c *Command) {
 	in.bytesAgain = max(0, in.bytesAgain-c.size())
 }
 
-// waiting tells how long the short audio that take refuses has waited; ok is false when there is none.
-func (in *inbox) waiting(now time.Time) (d time.Duration, ok bool) {
+// waiting tells since when the short audio that take refuses has waited; ok is false when there is none.
+func (in *inbox) waiting() (since time.Time, ok bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return now.Sub(in.firstShort), in.unsent > 0
+	return in.firstShort, in.unsent > 0
 }

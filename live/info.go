@@ -34,7 +34,7 @@ func (s *Session) record() record {
 	r := record{backend: s.backend.Name}
 	s.in.mu.Lock()
 	r.counters = s.in.counters
-	samples := s.in.samples
+	samples, givenUp := s.in.samples, s.in.givenUp
 	s.in.mu.Unlock()
 	s.out.mu.Lock()
 	r.counters.add(s.out.counters)
@@ -48,6 +48,7 @@ func (s *Session) record() record {
 	defer s.life.mu.Unlock()
 	if rate := s.life.plan.setup.InputRate; rate > 0 {
 		r.counters.UplinkAudioMs = samples * 1000 / int64(rate)
+		r.counters.GivenUpAudioMs = givenUp * 1000 / 2 / int64(rate)
 		r.counters.SilenceMs = silence * 1000 / 2 / int64(rate)
 	}
 	r.counters.Warnings = s.life.warnings

@@ -16,6 +16,7 @@ type kept struct {
 	gone   int   // how many of the oldest messages have no bytes any more
 	speech int   // bytes of unacknowledged speech
 
+	budget *budget // of the gateway; nil: none
 	chunks ring[*chunk]
 	base   int64 // place of the first chunk's first byte in the stream of everything that was ever kept
 	end    int64 // place behind the last byte
@@ -60,13 +61,26 @@ func (k *kept) write(p []byte) {
 			if k.chunks.len() == 0 {
 				k.base = k.end
 			}
-			k.chunks.push(chunks.Get().(*chunk))
+			k.chunks.push(k.newChunk())
 			used = 0
 		}
 		n := copy((*k.chunks.at(k.chunks.len() - 1)).data[used:], p)
 		k.end += int64(n)
 		p = p[n:]
 	}
+}
+
+// newChunk takes memory. When the budget is used up it is taken from the oldest messages that are kept here.
+func (k *kept) newChunk() *chunk {
+	for !k.budget.take(chunkMemory) {
+		if k.gone >= k.frames.len()-1 { // the newest is being kept just now
+			k.budget.must(chunkMemory)
+			break
+		}
+		k.gone++
+		k.free()
+	}
+	return chunks.Get().(*chunk)
 }
 
 // oldest is the place of the oldest byte that is still wanted.
@@ -82,6 +96,7 @@ func (k *kept) free() {
 	oldest := k.oldest()
 	for k.chunks.len() > 0 && (k.base+chunkSize <= oldest || oldest == k.end) {
 		chunks.Put(k.chunks.pop())
+		k.budget.give(chunkMemory)
 		k.base += chunkSize
 	}
 }
@@ -134,4 +149,4 @@ func (k *kept) appendTo(dst []byte, n int64) []byte {
 }
 
 // bytes is what the chunks take.
-func (k *kept) bytes() int { return k.chunks.len() * chunkSize }
+func (k *kept) bytes() int { return k.chunks.len() * chunkMemory }

@@ -27,7 +27,7 @@ func (in *inbox) settled(now time.Time) span {
 		if it.command == nil {
 			continue
 		}
-		if now.Sub(it.given) > inFlight {
+		if now.Sub(time.Unix(0, it.given)) > inFlight {
 			break
 		}
 		known.commands = cursor{item: in.first + int64(i), pos: it.pos}
@@ -109,6 +109,10 @@ func (in *inbox) unknown(known span, before int64) int64 {
 func (in *inbox) back(at cursor, overlap int) int64 {
 	i := int(min(at.item, in.first+int64(in.done)) - in.first)
 	left := overlap
+	if it := in.partly(i-1, at); it != nil {
+		i--
+		left -= int(at.pos-it.pos) * 2
+	}
 	for i > 0 && left > 0 {
 		n := in.items.at(i - 1).length
 		if n > left && 4*left <= overlap {
@@ -120,6 +124,17 @@ func (in *inbox) back(at cursor, overlap int) int64 {
 	return in.first + int64(max(i, 0))
 }
 
+// partly is the item of silence at i if the place lies inside it: silence that came later was joined to it. Called with mu held.
+func (in *inbox) partly(i int, at cursor) *item {
+	if i < 0 || i >= in.items.len() {
+		return nil
+	}
+	if it := in.items.at(i); it.silent() && it.pos < at.pos && at.pos < it.end() {
+		return it
+	}
+	return nil
+}
+
 // rewind makes everything that a span does not know go up once more, and overlap bytes of audio that it should know.
 // What was bound to its connection never does. What the span knows stays as it is, given and kept: when
 // nothing has gone up since, another rewind may choose another span. It returns how much audio is given again, and how
@@ -129,6 +144,10 @@ func (in *inbox) rewind(known span, overlap int) (again, lost int) {
 	defer in.mu.Unlock()
 	in.everGiven = max(in.everGiven, in.first+int64(in.done))
 	audio := in.back(known.audio, overlap)
+	if it := in.partly(int(known.audio.item-in.first)-1, known.audio); it != nil && overlap == 0 {
+		it.length -= int(known.audio.pos-it.pos) * 2
+		it.pos = known.audio.pos
+	}
 	if in.first > known.audio.item {
 		from := max(known.audio.pos, in.toldLost)
 		if lost = max(0, int(in.oldest()-from)*2); lost > 0 {
@@ -141,6 +160,10 @@ func (in *inbox) rewind(known span, overlap int) (again, lost int) {
 	for i := range in.items.len() {
 		it, place := in.items.at(i), in.first+int64(i)
 		before := place < in.everGiven
+		if place >= known.audio.item {
+			lost += it.gone
+			it.gone = 0
+		}
 		switch {
 		case it.length > 0:
 			if it.passed = before && place < audio; it.passed {

@@ -33,3 +33,10 @@ func (r *ring[T]) pop() T {
 	r.n--
 	return v
 }
+
+// drop removes the newest element.
+func (r *ring[T]) drop() {
+	var zero T
+	*r.at(r.n - 1) = zero
+	r.n--
+}

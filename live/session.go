@@ -100,6 +100,7 @@ func newSession(g *Gateway, b Backend, cfg *Config, c Client, p plan) *Session {
 	s.updates.tried, s.updates.given = p, p
 	s.life.browser, s.life.upstream = browserDetached, upstreamConnecting
 	s.in.maxUnsent = bytesFor(cfg.Audio.Inbox)
+	s.in.budget, s.out.kept.budget = g.budget, g.budget
 	s.in.maxKept = bytesFor(cfg.Resume.ReplayAudio)
 	s.tools.hold = p.setup.Model.HoldAudioDuringTool
 	s.mic.manual = p.setup.VAD.Manual

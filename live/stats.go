@@ -25,6 +25,8 @@ type Stats struct {
 	Counters Counters `json:"counters"`
 	Usage    Totals   `json:"usage"`
 
+	KeptBytes int64 `json:"keptBytes"` // of memory for what is kept to be repeated, now (resume.memory)
+
 	WarmPool map[string]PoolStats `json:"warmPool"` // by backend
 }
 
@@ -57,6 +59,7 @@ type Counters struct {
 	VideoSuperseded   int64 `json:"videoSuperseded"`
 	Renewals          int64 `json:"renewals"`         // of the connection to the model
 	WatchdogRenewals  int64 `json:"watchdogRenewals"` // of them, because the connection had fallen silent
+	GivenUpAudioMs    int64 `json:"givenUpAudioMs"`   // speech kept for them that was given up because resume.memory was used up
 	FreshConnections  int64 `json:"freshConnections"` // of them, those that no resumption handle opened
 	ReplayedAudioMs   int64 `json:"replayedAudioMs"`  // given to the model again after them
 	LostAudioMs       int64 `json:"lostAudioMs"`      // that could not be
@@ -84,6 +87,7 @@ func (c *Counters) add(o Counters) {
 	c.VideoSuperseded += o.VideoSuperseded
 	c.Renewals += o.Renewals
 	c.WatchdogRenewals += o.WatchdogRenewals
+	c.GivenUpAudioMs += o.GivenUpAudioMs
 	c.FreshConnections += o.FreshConnections
 	c.ReplayedAudioMs += o.ReplayedAudioMs
 	c.LostAudioMs += o.LostAudioMs

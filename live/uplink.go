@@ -144,11 +144,11 @@ func (s *Session) armFlush() {
 	if !s.live.Load() || s.tools.holdsAudio() {
 		return // whoever ends this sends what waits
 	}
-	waited, ok := s.in.waiting(time.Now())
+	since, ok := s.in.waiting()
 	if !ok || !s.flushArmed.CompareAndSwap(false, true) {
 		return
 	}
-	s.flushTimer.Reset(max(s.config.Audio.MinUpstreamChunk-waited, time.Millisecond))
+	s.flushTimer.Reset(max(s.config.Audio.MinUpstreamChunk-time.Since(since), time.Millisecond))
 }
 
 // flushShort is the flush timer's function.
@@ -158,8 +158,8 @@ func (s *Session) flushShort() {
 	}
 	defer s.life.leave()
 	s.flushArmed.Store(false)
-	if waited, ok := s.in.waiting(time.Now()); ok {
-		s.sendUp(waited >= s.config.Audio.MinUpstreamChunk)
+	if since, ok := s.in.waiting(); ok {
+		s.sendUp(time.Since(since) >= s.config.Audio.MinUpstreamChunk)
 	}
 }
 
