@@ -113,3 +113,25 @@ describe("not one sample is lost or doubled, whatever happens to the line", () =
     expect(people[names.indexOf("gone for a while")]!.notices).toContain("resuming");
   });
 });
+
+describe("a change in mid-conversation", () => {
+  it("holds although the line broke just then", async () => {
+    const proxy = await startFaultProxy(server.port);
+    const person = new CountingPerson(proxy.port);
+    const state = (): unknown => person.call.getSnapshot();
+    try {
+      person.call.start();
+      await until("the conversation to begin", () => person.call.getSnapshot().status === "listening", state);
+      expect(person.call.updateSession({ voice: "Puck", language: "de-DE" })).toBe(true);
+      proxy.cut();
+      await until("the change", () => person.call.getSnapshot().session?.voice === "Puck", state);
+      expect(person.call.getSnapshot().session).toMatchObject({ language: "de-DE", lastWarning: "" });
+      expect(person.call.stats()?.resumed).toBeGreaterThan(0);
+      person.call.hangUp();
+      await until("a clean end", () => person.call.getSnapshot().status === "ended", state);
+    } finally {
+      person.call.hangUp();
+      await proxy.close();
+    }
+  });
+});

@@ -21,7 +21,7 @@ export function Details({ call, snapshot }: { call: Call; snapshot: CallSnapshot
     ["Last answer after", session.responseMs > 0 ? `${Math.round(session.responseMs)} ms` : ""],
     ["Messages", stats ? `${stats.sent} sent, ${stats.received} received` : ""],
     ["Lost on the way", stats ? `${stats.dropped + stats.skipped} messages, ${stats.underruns} gaps` : ""],
-    ["Lines", stats && stats.resumed > 0 ? `resumed ${stats.resumed} times` : ""],
+    ["Reconnected", stats && stats.resumed > 0 ? `${stats.resumed} ×` : ""],
     ["Last warning", session.lastWarning],
   ];
   return (

@@ -25,6 +25,9 @@ export function useCall(): { call: Call; snapshot: CallSnapshot; config: ServerC
     const { signal } = abort;
     window.addEventListener("online", () => call.networkChanged(true), { signal });
     window.addEventListener("offline", () => call.networkChanged(false), { signal });
+    // From one network to the next a device may never be offline; some browsers tell of it.
+    const { connection } = navigator as { connection?: EventTarget };
+    connection?.addEventListener("change", () => call.networkChanged(navigator.onLine), { signal });
     document.addEventListener("visibilitychange", () => call.visibilityChanged(document.visibilityState === "visible"), { signal });
     // A page that is left must not go on listening; one that is reloaded may go on with the conversation.
     window.addEventListener("pagehide", () => call.leave(), { signal });

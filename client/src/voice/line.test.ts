@@ -63,9 +63,9 @@ describe("a line", () => {
   it("that is half open is given up within seconds, without a word about the conversation", () => {
     const { socket, got } = setUp();
     socket.open();
-    vi.advanceTimersByTime(9900);
+    vi.advanceTimersByTime(7900);
     expect(got.closed).toEqual([]);
-    vi.advanceTimersByTime(2700);
+    vi.advanceTimersByTime(200);
     expect(got.closed).toEqual(broken);
     expect(socket.closedWith).toBe(1005);
     expect(vi.getTimerCount()).toBe(0);

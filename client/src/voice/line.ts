@@ -12,11 +12,12 @@ const highWaterBytes = 16_000;
 
 const openTimeoutMs = 10_000;
 
-/** How often a line is looked at. */
-const beatMs = 2500;
+/** How often a line is looked at, and how late that may be before it says that the page or the device stood still. */
+const beatMs = 1000;
+const stoodStillMs = 5000;
 
-/** A line that has said nothing for this long is asked for a sign of life. */
-const silenceMs = 5000;
+/** A line that has said nothing for this long is asked for a sign of life. While somebody speaks the server acknowledges all the time. */
+const silenceMs = 3000;
 
 /** And one that gives none for this long is dead, whatever the operating system believes. */
 const answerTimeoutMs = 5000;
@@ -124,7 +125,7 @@ export class Line {
 
   private beat(): void {
     const wall = Date.now();
-    const stoodStill = wall - this.lastBeat > 2 * beatMs;
+    const stoodStill = wall - this.lastBeat > stoodStillMs;
     this.lastBeat = wall;
     // A hidden page's timers may stand still, and a device may have slept: nobody could have seen an answer.
     if (stoodStill) return this.probe();
