@@ -18,7 +18,8 @@ import (
 //     in it, a tool's answer. It is a guess when all that is known is that the microphone was loud and then quiet: that
 //     may have been a door.
 //   - Any event pays for an ask: the upstream lives, and whether it answers is the model's business. After a renewal that
-//     is not enough: until the model has answered once on a connection opened with a handle, only an answer pays.
+//     is not enough: until the model has answered once on a connection opened with a handle, only an answer pays. But what
+//     was heard there may have been meant for somebody else: a guess must come twice before the handle is suspected.
 //   - A silent connection is replaced once, with the newest handle. Where that one hears and does not answer either, or
 //     the ask was sure, it is replaced once more, by a fresh one without the handle. Then, and after a guess of which
 //     nothing was heard, the silence is accepted as what the model has to say, until it completes an answer.
@@ -134,13 +135,13 @@ func (s *Session) ask(sure bool, since time.Time) {
 	}
 	at := s.at(since)
 	w.mu.Lock()
-	v := w.sight(at)
+	v, soon := w.sight(at), w.after/3
 	if !v.owed() {
-		w.first, w.sure = at, false
+		w.first, w.sure, soon = at, false, w.after
 	}
 	w.last, w.sure = at, w.sure || sure
 	w.mu.Unlock()
-	s.tickSoon(w.after)
+	s.tickSoon(soon)
 }
 
 // saw notes an event. It is called by the owner of the upstream.
@@ -296,6 +297,8 @@ func (v *sight) sentence() verdict {
 	switch {
 	case v.rebukes >= maxRebukes:
 		return verdictAccepted
+	case v.rebukes == 0 && v.unproven && hears && !sure && v.last == v.first:
+		return verdictNone
 	case v.unproven && hears, v.rebukes > 0 && v.resumable && (sure || hears):
 		if !v.told && !sure {
 			return verdictAccepted
