@@ -3,10 +3,12 @@ package live
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 func TestResume_twoConnectionsBringTheConversationToAnotherInstance(t *testing.T) {
@@ -62,4 +64,61 @@ func (p *person) drained() (*memUpstream, *memDialer) {
 	two, up, d := instance(p.t, nil)
 	p.gateway, p.ended = two, nil
 	return up, d
+}
+
+// The transcript of an instance begins where the conversation came to it: the handle knows more.
+func TestResume_theTranscriptOfHalfAConversationTakesNoHandlesPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, up, _ := talk(t, nil)
+		up.says(counting(0, 40), Event{Kind: EventTurnComplete}, Event{Kind: EventResumption, Handle: "h", Resumable: true, Consumed: -1})
+		time.Sleep(2 * time.Second)
+		p.settle()
+		up2, d2 := p.drained()
+		third := newMemUpstream()
+		d2.later = []later{{up: third}}
+		up2.says(Event{Kind: EventReady})
+		if !p.resume() {
+			t.Fatal("the conversation did not go on")
+		}
+		p.say(`{"type":"text","text":"and then?"}`)
+		time.Sleep(time.Second)
+		up2.says(counting(0, 40), Event{Kind: EventOutputTranscript, Text: "Then."}, Event{Kind: EventGenerationComplete}, Event{Kind: EventTurnComplete})
+		time.Sleep(10 * time.Second)
+		up2.ended <- io.ErrUnexpectedEOF
+		third.says(Event{Kind: EventReady})
+		time.Sleep(time.Second)
+		p.settle()
+		if got := d2.asked(); len(got) != 2 || got[1].Handle != "h" {
+			t.Errorf("the next connection was asked for with %+v", got[len(got)-1])
+		}
+		p.leave()
+	})
+}
+
+func TestResume_theOldHolderIsNotWaitedForAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, up, _ := talk(t, nil)
+		up.says(Event{Kind: EventResumption, Handle: "h", Resumable: true, Consumed: -1})
+		time.Sleep(2 * time.Second)
+		p.settle()
+		p.cut(0)
+		two, up2, _ := instance(t, nil)
+		p.gateway = two
+		for range elsewhereTries {
+			p.resume()
+			<-p.done
+		}
+		up2.says(Event{Kind: EventReady})
+		if !p.resume() {
+			t.Fatal("the conversation did not go on")
+		}
+		time.Sleep(10 * time.Second)
+		at := time.Now()
+		up2.ended <- io.ErrUnexpectedEOF // and no other connection can be had
+		<-p.done
+		if took := time.Since(at); took > DefaultConfig().Live.ConnectTimeout+time.Second {
+			t.Errorf("the conversation was over after %v", took)
+		}
+		time.Sleep(2 * time.Minute) // of the first instance's session
+	})
 }

@@ -259,7 +259,7 @@ func (s *Session) prepare(why string) {
 		n.transcript = n.answer
 	}
 	switch {
-	case n.handle == "" || n.transcript.beyond(n.covers) && s.history.told():
+	case n.handle == "" || n.transcript.beyond(n.covers) && s.remembered():
 		// The transcript knows a turn that the handle does not: with the handle it would be answered a second time.
 		n.handle, n.covers, n.exact = "", n.transcript, false
 	case n.transcript.beyond(n.covers):

@@ -223,6 +223,7 @@ func (s *Session) connect() Upstream {
 	if s.adopted {
 		s.next.began = time.Now()
 		up := s.reconnect()
+		s.next.patience = 0 // it is nobody else's any more
 		if up != nil {
 			s.ready(up)
 		}
