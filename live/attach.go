@@ -174,6 +174,10 @@ func (s *Session) lostLink(l *link, r Reason, err error) {
 	s.life.arrived = make(chan struct{})
 	s.life.mu.Unlock()
 	s.log.Info("the browser's connection is lost", "why", r.Code, "error", err)
+	if s.draining.Load() {
+		s.tickSoon(0)
+		return
+	}
 	s.tickSoon(s.config.Resume.Window)
 }
 

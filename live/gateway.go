@@ -327,8 +327,9 @@ func (g *Gateway) Drain(ctx context.Context) error {
 	g.checkIdle()
 	doors := slices.Collect(maps.Keys(g.doors))
 	g.mu.Unlock()
+	var refusing sync.WaitGroup // one that takes nothing must not keep the others waiting; its Serve waits for it, too
 	for _, d := range doors {
-		d.refuse(ReasonServerDraining, "", "")
+		refusing.Go(func() { d.refuse(ReasonServerDraining, "", "") })
 	}
 	patience := time.Duration(0)
 	if deadline, ok := ctx.Deadline(); ok {
@@ -339,6 +340,7 @@ func (g *Gateway) Drain(ctx context.Context) error {
 	}
 	select {
 	case <-g.idle:
+		refusing.Wait()
 		return nil
 	case <-ctx.Done():
 	}

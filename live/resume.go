@@ -136,8 +136,11 @@ func (g *Gateway) known(t *ticket) (*Session, *turnedAway) {
 }
 
 // answer is what a client is told that comes for a session which has ended. A reason that says "come back" was meant for
-// a connection; the session itself cannot be had any more.
+// a connection; the session itself cannot be had any more, unless another instance goes on with it.
 func (e tombstone) answer() *turnedAway {
+	if e.reason == ReasonServerDraining {
+		return &turnedAway{reason: e.reason}
+	}
 	no := &turnedAway{reason: e.reason, detail: e.detail, field: e.field, last: []Notice{e.last}}
 	if e.reason.Close == 0 || e.reason.Kept {
 		no.reason = ReasonSessionNotFound
