@@ -35,28 +35,34 @@ func (s *Session) attach(b Browser, r *Resume) (*link, error) {
 // takeOver is called with mic.mu held.
 func (s *Session) takeOver(b Browser, r *Resume) (l *link, send bool, err error) {
 	now := time.Now()
+	var received *int64 // server messages that the client has
+	if r != nil {
+		received = r.Received
+	}
+	if err := s.out.admits(received); err != nil {
+		return nil, false, err
+	}
 	s.in.mu.Lock()
 	l = newLink(b, s.in.generation+1)
 	have, lost := s.in.received, s.in.lost
 	s.in.mu.Unlock()
 
-	var received *int64 // server messages that the client has
 	var hello Notice
 	var covered int64
 	if r == nil {
 		n := StartedNotice{Workflow: s.backend.Workflow, Protocol: protocolVersion, Time: now.UnixMilli()}
-		n.Ticket, covered = s.ticket(false)
+		n.Ticket, covered = s.ticket(l.generation, false)
 		hello = n
 	} else {
 		n := ResumedNotice{Received: have, Lost: &lost, Upstream: s.upstreamState()}
-		if received = r.Received; received == nil {
+		if received == nil {
 			s.forgetCounts()
 			n.Received, lost = 0, 0
 		}
-		if s.adopted && l.generation == 1 {
+		if s.adopted && !s.mic.met {
 			n.Lost = nil
 		}
-		n.Ticket, covered = s.ticket(false)
+		n.Ticket, covered = s.ticket(l.generation, false)
 		hello = n
 	}
 	if err := s.out.attach(l, received, hello); err != nil {

@@ -90,6 +90,13 @@ type item struct {
 	passed  bool  // it must not be given again: the upstream knows it, or does not want it any more
 }
 
+// newest is the generation of the connection whose messages count.
+func (in *inbox) newest() uint64 {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.generation
+}
+
 // isCurrent reports whether connection generation is the one whose messages count.
 func (in *inbox) isCurrent(generation uint64) bool {
 	in.mu.Lock()

@@ -12,17 +12,29 @@ var (
 	errForeign = errors.New("the client has received messages that were never sent")
 )
 
+// admits reports whether a client can be attached that has received so many messages; nil: it has no history. Until then
+// the answer stays the same, unless the session ends. The error is errOver or errForeign.
+func (o *outbox) admits(received *int64) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.closed:
+		return errOver
+	case received != nil && (*received > o.numbered || *received < 0):
+		return errForeign
+	default:
+		return nil
+	}
+}
+
 // attach makes l the connection that is written to, in the place of the one before, which is closed as replaced.
-// received is how many messages the client has; nil: it has no history, and counts start at 0. hello is what it is told
+// received, which admits has admitted, is how many messages the client has; nil: counts start at 0. hello is what it is told
 // first; then comes what it lacks, then what waits. errOver: the session's last message is in the lane.
 func (o *outbox) attach(l *link, received *int64, hello ...Notice) error {
 	o.mu.Lock()
 	defer o.unlock()
 	if o.closed {
 		return errOver
-	}
-	if received != nil && (*received > o.numbered || *received < 0) {
-		return errForeign
 	}
 	if old := o.link; old != nil {
 		o.unlink()

@@ -14,17 +14,20 @@ type point struct {
 	behind   bool    // a turn has ended that the handle does not know
 }
 
-// setPoint notes a new handle. It is called by the owner of the upstream.
-func (s *Session) setPoint(handle string, known span, overlap int) {
+// setPoint notes a new handle; behind says that a turn has ended which it does not know. It is called by the owner of the
+// upstream.
+func (s *Session) setPoint(handle string, known span, overlap int, behind bool) {
 	if !s.resumable {
 		return
 	}
-	p := point{handle: handle}
+	s.mic.mu.Lock() // a message that is being carried out has been counted, and may have yet to come to the inbox
+	defer s.mic.mu.Unlock()
+	p := point{handle: handle, behind: behind}
 	s.life.mu.Lock()
-	p.covered, p.ahead, p.activity = s.in.resumeAt(known, overlap)
+	p.covered, p.ahead, p.activity = s.in.resumeAt(known, overlap, s.life.point.covered)
 	s.life.point, s.life.stale = p, true
 	s.life.mu.Unlock()
-	s.tickSoon(s.renewTicket(time.Now()))
+	s.tickSoon(s.freshTicket(time.Now()))
 }
 
 // dropPoint notes that the handle is dead. What the client was told to be covered stays so.
@@ -59,15 +62,14 @@ func (s *Session) portable() bool {
 	return !open && s.tools.none() && s.life.point.handle != "" && !s.life.point.behind
 }
 
-// ticket makes a ticket for where the conversation stands now: empty if it cannot be resumed. covered is how many client
-// messages its handle includes. released says that this instance has let go of the conversation.
-func (s *Session) ticket(released bool) (text string, covered int64) {
+// ticket makes a ticket of the connection with a generation, for where the conversation stands now: empty if it cannot be
+// resumed. covered is how many client messages its handle includes. released says that this instance has let go of the
+// conversation. It is called with mic.mu held until the ticket is on its way: no older one may follow it, nor one about
+// counts that have begun anew.
+func (s *Session) ticket(generation uint64, released bool) (text string, covered int64) {
 	if !s.resumable {
 		return "", 0
 	}
-	s.in.mu.Lock()
-	generation := s.in.generation
-	s.in.mu.Unlock()
 	s.turns.mu.Lock()
 	answering, turns := s.turns.open, s.turns.index
 	s.turns.mu.Unlock()
@@ -95,6 +97,13 @@ const ticketPause = time.Second
 // renewTicket gives the client a new ticket when there is a new handle, or the ticket has lived half of its life. It
 // returns when to look again.
 func (s *Session) renewTicket(now time.Time) time.Duration {
+	s.mic.mu.Lock()
+	defer s.mic.mu.Unlock()
+	return s.freshTicket(now)
+}
+
+// freshTicket is renewTicket, called with mic.mu held.
+func (s *Session) freshTicket(now time.Time) time.Duration {
 	s.life.mu.Lock()
 	age := now.Sub(s.life.ticketAt)
 	due := s.config.Resume.TicketLife / 2
@@ -109,7 +118,7 @@ func (s *Session) renewTicket(now time.Time) time.Duration {
 	case age < due:
 		return due - age
 	}
-	text, covered := s.ticket(false)
+	text, covered := s.ticket(s.in.newest(), false)
 	s.out.linkNotice(TicketNotice{text})
 	s.acks.covered.Store(covered) // not before: the client may forget what is covered
 	s.acknowledgeNow()

@@ -74,8 +74,7 @@ func (s *Session) note(e *Event) {
 			n.covers = span{audio: s.in.place(), commands: n.transcript.commands}
 		}
 		s.in.cover(n.covers.earlier(n.transcript), s.margin()) // the handle may turn out to be worth nothing
-		s.setPoint(n.handle, n.covers, s.overlap())
-		s.pointBehind(n.transcript.beyond(n.covers))
+		s.setPoint(n.handle, n.covers, s.overlap(), n.transcript.beyond(n.covers))
 	case EventGoAway:
 		n.rotate = true
 		left := max(0, e.TimeLeft-min(rotateMargin, e.TimeLeft/2))

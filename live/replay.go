@@ -238,11 +238,14 @@ func (in *inbox) oldest() int64 {
 
 // resumeAt is where a client has to go on for another instance that has the handle and nothing else: how many of its
 // messages the handle includes, but for overlap bytes of audio, which commands behind those it knows as well, and
-// whether a push-to-talk activity is open there.
-func (in *inbox) resumeAt(known span, overlap int) (covered int64, ahead []int64, activity bool) {
+// whether a push-to-talk activity is open there. What the client was told to be covered before, it cannot repeat any more.
+func (in *inbox) resumeAt(known span, overlap int, before int64) (covered int64, ahead []int64, activity bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	next := int(max(in.first, in.unknown(known, in.wholeMessages(in.back(known.audio, overlap), overlap))) - in.first)
+	for next < in.items.len() && in.items.at(next).seq <= before {
+		next++
+	}
 	activity = in.activity
 	for i := range min(next, in.items.len()) {
 		if c := in.items.at(i).command; c != nil {
@@ -250,10 +253,10 @@ func (in *inbox) resumeAt(known span, overlap int) (covered int64, ahead []int64
 		}
 	}
 	covered = in.received
-	if next < in.items.len() {
-		covered = max(0, in.items.at(next).seq-1)
+	for i := next; i < in.items.len(); i++ { // not only the next: a command may have gone ahead of audio that was held back
+		covered = min(covered, max(before, in.items.at(i).seq-1))
 	}
-	for i := next; i < in.done; i++ {
+	for i := range in.done {
 		it := in.items.at(i)
 		if it.command != nil && in.first+int64(i) < known.commands.item && it.seq > covered {
 			ahead = append(ahead, it.seq)

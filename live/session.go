@@ -348,21 +348,8 @@ func (s *Session) finish() {
 		t.Stop() // after life.close: a callback may have armed it again
 	}
 
-	e := s.tombstone()
-	r := e.reason
-	var last []Notice
-	if r != ReasonEnded {
-		if r == ReasonServerDraining && s.resumable { // it goes on elsewhere
-			text, _ := s.ticket(true)
-			last = append(last, TicketNotice{text})
-		}
-		last = append(last, ErrorNotice{Error: e.detail, Code: r.Code, Retryable: r.Retryable(), Field: e.field})
-	}
-	if !r.Kept || !s.resumable {
-		last = append(last, e.last)
-	}
+	r := s.farewell()
 	draining := r == ReasonServerDraining
-	s.out.finish(draining, last...)
 	if !draining { // a drain has a deadline of its own, and speech to flush
 		goodbye := time.AfterFunc(s.config.Limits.WriteTimeout, s.out.abort)
 		defer goodbye.Stop()
@@ -372,6 +359,27 @@ func (s *Session) finish() {
 	s.life.mu.Lock()
 	s.life.move(eventClosed)
 	s.life.mu.Unlock()
+}
+
+// farewell puts the session's last messages behind what may still be said, and returns why it ended.
+func (s *Session) farewell() Reason {
+	s.mic.mu.Lock() // nobody takes over in between
+	defer s.mic.mu.Unlock()
+	e := s.tombstone()
+	r := e.reason
+	var last []Notice
+	if r != ReasonEnded {
+		if r == ReasonServerDraining && s.resumable { // it goes on elsewhere
+			text, _ := s.ticket(s.in.newest(), true)
+			last = append(last, TicketNotice{text})
+		}
+		last = append(last, ErrorNotice{Error: e.detail, Code: r.Code, Retryable: r.Retryable(), Field: e.field})
+	}
+	if !r.Kept || !s.resumable {
+		last = append(last, e.last)
+	}
+	s.out.finish(r == ReasonServerDraining, last...)
+	return r
 }
 
 // tombstone is how the session, which has its reason, ended.
