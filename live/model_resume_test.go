@@ -45,7 +45,9 @@ func (v *traveller) instance() *Gateway {
 	return NewGateway(v.cfg, []Backend{{Name: BackendGemini, Workflow: "gemini-live", Dialer: d}}, slog.New(slog.DiscardHandler))
 }
 
-// worldDialer is one instance's way to the world: what a session that was left behind does there does not matter.
+// worldDialer is one instance's way to the world: what a session that was left behind does there does not matter. Where a
+// conversation came to an instance, no transcript tells its beginning: when an upstream breaks there after an answer that
+// the newest handle does not know, the model remembers everything but that turn.
 type worldDialer struct {
 	*world
 	instance int
@@ -58,7 +60,13 @@ func (d *worldDialer) Dial(_ context.Context, s Setup) (Upstream, error) {
 	if err != nil {
 		return nil, err
 	}
+	u.at = d.instance
 	if d.instance == d.here {
+		if before := d.up; before != nil && before.at == d.instance && d.instance > 1 && before.over && s.Handle != "" {
+			turn := len(before.atStart.units) + 2*20*8 // two frames may have crossed the answer's beginning
+			d.forgot.units = append(d.forgot.units, before.memory.units[:min(turn, len(before.memory.units))]...)
+			d.forgot.texts = append(d.forgot.texts, before.atStart.texts...)
+		}
 		d.up = u
 	}
 	return u, nil
