@@ -13,7 +13,8 @@ import (
 )
 
 // The connection to the model lives 0.9 s here, and breaks without a goodbye, or in the middle of an answer: the
-// person hears every answer, in one conversation that the model remembers.
+// person hears every answer, in one conversation that the model remembers. Or it stands and nothing comes of it any more; or each
+// that is resumed hears and never answers.
 func TestRenewal_theConversationOutlivesItsConnectionsToTheModel(t *testing.T) {
 	cases := map[string]func(*simulator.Config){
 		"goAway": func(c *simulator.Config) { c.ClockScale, c.StarveAfter = 600, 24*time.Hour },
@@ -22,6 +23,12 @@ func TestRenewal_theConversationOutlivesItsConnectionsToTheModel(t *testing.T) {
 		},
 		"broken in the first answer of each connection": func(c *simulator.Config) {
 			c.Faults = []simulator.Fault{{Kind: simulator.FaultInternal, Turn: 2}}
+		},
+		"silent in the second answer of each connection": func(c *simulator.Config) {
+			c.Faults = []simulator.Fault{{Kind: simulator.FaultStall, Turn: 2}}
+		},
+		"poisoned by each resumption": func(c *simulator.Config) {
+			c.Faults = []simulator.Fault{{Kind: simulator.FaultInternal, Turn: 2}, {Kind: simulator.FaultPoisonedResume}}
 		},
 	}
 	for name, change := range cases {
@@ -34,12 +41,15 @@ func TestRenewal_theConversationOutlivesItsConnectionsToTheModel(t *testing.T) {
 			sim, dialer := warmSimulatorOf(t, cfg, 2)
 			s := start(t, func(o *options) {
 				o.backends = []live.Backend{{Name: live.BackendGemini, Workflow: "gemini-live", Dialer: dialer, Simulated: true}}
-				o.live.Resume.StableAfter = 0
+				o.live.Resume.StableAfter, o.live.Resume.Watchdog = 0, 2*time.Second
 			})
 			c := handlers.DialWS(t, s.addr, handlers.PathGemini)
 			c.Text(`{"type":"start_session"}`)
 			c.Message("session_ready")
-			const questions = 4
+			questions, watched := 4, strings.HasPrefix(name, "silent") || strings.HasPrefix(name, "poisoned")
+			if watched { // the second one is answered once the watchdog has barked
+				questions = 2
+			}
 			for i := range questions {
 				c.Text(`{"type":"text","text":"number ` + string(rune('a'+i)) + `"}`)
 				said := wholeAnswer(t, c)
@@ -53,8 +63,11 @@ func TestRenewal_theConversationOutlivesItsConnectionsToTheModel(t *testing.T) {
 			}
 			eventually(t, "the session has ended", func() bool { return s.gateway.Stats().Active == 0 })
 			stats := s.gateway.Stats().Counters
-			if sim.Stats().Connections < 2 || stats.Renewals < 1 || stats.Turns != questions {
+			if sim.Stats().Connections < 2 || stats.Renewals < 1 || stats.Turns != int64(questions) {
 				t.Errorf("%d connections, %d renewals, %d turns", sim.Stats().Connections, stats.Renewals, stats.Turns)
+			}
+			if watched != (stats.WatchdogRenewals > 0) {
+				t.Errorf("%d renewals by the watchdog", stats.WatchdogRenewals)
 			}
 			if pool := dialer.PoolStats(); pool.Hits == 0 || pool.Dead != 0 {
 				t.Errorf("%d renewals, of which %+v found a connection ready", stats.Renewals, pool)
