@@ -67,6 +67,7 @@ type cursor struct {
 type mark struct {
 	index int64
 	at    cursor
+	when  int64 // it was given; Unix nanoseconds
 }
 
 const (

@@ -67,6 +67,7 @@ type link struct {
 	generation uint64
 	wake       chan struct{}
 	writers    sync.WaitGroup // who may touch the browser without the outbox's lock; added to with it held
+	acked      AckNotice      // the most that its client was told; guarded by the outbox's lock
 }
 
 func newLink(b Browser, generation uint64) *link {
@@ -166,11 +167,12 @@ func (o *outbox) linkNotice(n Notice) {
 	o.unlock()
 }
 
-// ack tells a connection's client what has come from it.
+// ack tells a connection's client what has come from it. Callers overtake each other: what was told before is never taken back.
 func (o *outbox) ack(generation uint64, received, covered int64) {
 	o.mu.Lock()
-	if o.link != nil && o.link.generation == generation && !o.refuses() {
-		o.acked = AckNotice{received, covered}
+	if l := o.link; l != nil && l.generation == generation && !o.refuses() {
+		l.acked = AckNotice{max(received, l.acked.Received), max(covered, l.acked.Covered)}
+		o.acked = l.acked
 		o.queue(&o.control, nil, &o.acked, 0)
 	}
 	o.unlock()

@@ -66,12 +66,9 @@ func (s *Session) note(e *Event) {
 		if !e.Resumable || e.Handle == "" {
 			return
 		}
-		n.handle, n.exact = e.Handle, e.Consumed >= 0
 		s.watch.resumable.Store(true)
-		if n.exact {
-			n.covers = s.in.consumed(e.Consumed)
-		} else {
-			n.covers = span{audio: s.in.place(), commands: n.transcript.commands}
+		if !s.takeHandle(e) {
+			return
 		}
 		s.in.cover(n.covers.earlier(n.transcript), s.margin()) // the handle may turn out to be worth nothing
 		s.setPoint(n.handle, n.covers, s.overlap(), n.transcript.beyond(n.covers))
@@ -89,6 +86,30 @@ func (s *Session) note(e *Event) {
 	if e.Kind == EventText {
 		s.history.said(e.Text)
 	}
+}
+
+// takeHandle makes a new handle the one to go on with, and says what it covers. It reports false when the handle before it
+// is worth more.
+//
+// Where the upstream does not tell, a handle may lag behind what was given by resume.overlap. That is a time: after a burst (a
+// replay, a browser whose line was stalled) it is more audio than the overlap, and nobody knows how much of it the handle
+// holds. Until another one comes, the handle before it says all that is needed to lose and to double nothing.
+func (s *Session) takeHandle(e *Event) bool {
+	n := &s.next
+	if e.Consumed >= 0 {
+		n.handle, n.exact, n.covers = e.Handle, true, s.in.consumed(e.Consumed)
+		return true
+	}
+	here, sure := s.in.place(), s.in.givenBy(time.Now().Add(-s.config.Resume.Overlap))
+	covers, exact := span{audio: here, commands: n.transcript.commands}, false
+	if burst := int(here.pos-sure.pos) * 2; burst > s.audioBytes(s.config.Resume.Overlap)*9/8 {
+		if !n.transcript.beyond(n.covers) {
+			return false
+		}
+		covers.audio, exact = sure, true // a finished turn is not to be answered again, whatever it costs
+	}
+	n.handle, n.covers, n.exact = e.Handle, covers, exact
+	return true
 }
 
 // due reports whether the connection is to be renewed now: it will be closed soon, nothing is going on, and there is a
@@ -117,7 +138,12 @@ func (s *Session) overlap() int {
 
 // margin is the overlap where nobody tells what the upstream knows.
 func (s *Session) margin() int {
-	return int(int64(s.setup().InputRate)*int64(s.config.Resume.Overlap)/int64(time.Second)) * 2
+	return s.audioBytes(s.config.Resume.Overlap)
+}
+
+// audioBytes is how many bytes of the microphone's audio last a time.
+func (s *Session) audioBytes(d time.Duration) int {
+	return int(int64(s.setup().InputRate)*int64(d)/int64(time.Second)) * 2
 }
 
 // renew replaces an upstream that has ended, for err or because it will be closed, by the next one. nil: the session

@@ -39,7 +39,7 @@ func (in *inbox) settled(now time.Time) span {
 func (in *inbox) marked(index int64, at cursor) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.marks.push(mark{index, at})
+	in.marks.push(mark{index, at, time.Now().UnixNano()})
 	for in.marks.len() > 1 && in.marks.at(0).at.item < in.first {
 		in.marks.pop()
 	}
@@ -60,6 +60,26 @@ func (in *inbox) consumed(index int64) span {
 		known = span{m.at, m.at}
 	}
 	return known
+}
+
+// givenBy is the place that the sender had reached at a time, or where what is surely known ends if that is further on.
+func (in *inbox) givenBy(t time.Time) cursor {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	at := in.base
+	if at.item < in.first {
+		at = cursor{item: in.first, pos: in.oldest()}
+	}
+	for i := range in.marks.len() {
+		m := in.marks.at(i)
+		if m.when > t.UnixNano() {
+			break
+		}
+		if m.at.item > at.item {
+			at = m.at
+		}
+	}
+	return at
 }
 
 // span says how far an upstream's knowledge reaches: audio and other commands up to a place each.
