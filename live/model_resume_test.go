@@ -32,7 +32,6 @@ type traveller struct {
 	rng   *rand.Rand
 	cfg   Config
 	moves int
-	spare []*Gateway // where the conversation was before
 	drain []chan struct{}
 }
 
