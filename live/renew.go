@@ -20,7 +20,6 @@ type renewal struct {
 	deadline *time.Timer // wakes the connection when no turn's end came in time
 
 	since    time.Time // the connection in use became ready
-	useful   bool      // it has answered a turn
 	began    time.Time // the first failure of an unbroken row
 	attempts int       // in that row
 	resumed  bool      // the connection in use was opened with the handle
@@ -60,7 +59,7 @@ func (s *Session) note(e *Event) {
 			n.answer = s.in.settled(time.Now())
 		}
 	case EventTurnComplete:
-		n.transcript, n.useful = n.answer, true
+		n.transcript = n.answer
 		s.history.turn()
 		s.pointBehind(n.transcript.beyond(n.covers))
 	case EventResumption:
@@ -167,7 +166,7 @@ func (s *Session) renew(err error) Upstream {
 	default:
 		return nil
 	}
-	lived := n.useful || now.Sub(n.since) >= min(s.config.Resume.StableAfter, s.config.Live.ConnectTimeout)
+	lived := now.Sub(n.since) >= min(s.config.Resume.StableAfter, s.config.Live.ConnectTimeout)
 	if n.attempts == 0 || lived || judgement != verdictNone { // the watchdog's own renewals are few
 		n.began, n.attempts, n.sour, n.spared = now, 0, 0, false
 	} else if n.resumed && why == "upstream_lost" {
@@ -175,6 +174,7 @@ func (s *Session) renew(err error) Upstream {
 	}
 	if judgement == verdictPoisoned {
 		n.handle = ""
+		s.dropPoint()
 	}
 	s.retire(err, why)
 	if why == "go_away" && s.detached() { // nobody needs the next connection yet
@@ -209,7 +209,7 @@ func (s *Session) renew(err error) Upstream {
 		c.ReplayedAudioMs += int64(again / s.bytesPerMs)
 		c.LostAudioMs += int64(lost / s.bytesPerMs)
 	})
-	if long || n.heardAgain || lost > 0 { // heardAgain: its transcript will come a second time
+	if long || n.heardAgain { // its transcript will come a second time
 		s.out.notice(ReconnectedNotice{
 			GapMs:           milliseconds(time.Since(now)),
 			ReplayedAudioMs: int64(again / s.bytesPerMs),
@@ -228,7 +228,6 @@ func (s *Session) heals(err error) bool {
 		return true
 	case FaultDeadHandle:
 		s.next.handle = ""
-		s.dropPoint()
 		return true
 	default:
 		s.upstreamEnded(err)
@@ -312,7 +311,7 @@ func (s *Session) reconnect() Upstream {
 		up, err := s.backend.Dialer.Dial(ctx, setup)
 		if err == nil {
 			s.up.own(up)
-			if err = s.awaitSetup(ctx, up); err == nil {
+			if err = awaitReady(ctx, up); err == nil {
 				n.resumed = setup.Handle != ""
 				if !n.resumed && n.handle != "" {
 					s.forgoHandle()
@@ -332,7 +331,6 @@ func (s *Session) reconnect() Upstream {
 			// Not an attempt that failed: what it knew is in the transcript.
 			n.attempts--
 			s.forgoHandle()
-			s.dropPoint()
 			s.log.Info("the resumption handle is dead; the next connection is seeded with the transcript")
 		case s.takeBack(err):
 			n.attempts--
@@ -340,16 +338,6 @@ func (s *Session) reconnect() Upstream {
 			return nil
 		}
 	}
-}
-
-// setupPatience is how long one attempt waits for its setup to be accepted: that takes 0.1 to 2 s.
-const setupPatience = 5 * time.Second
-
-// awaitSetup is awaitReady for one attempt of several.
-func (s *Session) awaitSetup(ctx context.Context, up Upstream) error {
-	ctx, cancel := context.WithTimeout(ctx, min(setupPatience, s.config.Live.ConnectTimeout/2))
-	defer cancel()
-	return awaitReady(ctx, up)
 }
 
 // A handle of which this many connections in a row came to nothing is suspected: they were accepted and ended before they
@@ -382,11 +370,11 @@ func (s *Session) nextSetup() Setup {
 // remembered reports whether the transcript knows the conversation. Of one that was adopted it knows the end only.
 func (s *Session) remembered() bool { return !s.adopted && s.history.told() }
 
-// forgoHandle gives the handle up: what it knew is in the transcript, or goes up once more. Tickets have it until there is
-// another one, because another instance has no transcript.
+// forgoHandle gives the handle up: what it knew is in the transcript, or goes up once more.
 func (s *Session) forgoHandle() {
 	n := &s.next
 	n.handle, n.covers, n.exact = "", n.transcript, false
+	s.dropPoint()
 	again, lost := s.in.rewind(n.covers, s.overlap())
 	n.again, n.lost = again, n.lost+lost
 }
@@ -402,7 +390,7 @@ func (s *Session) outOfTime(ctx context.Context, err error) {
 func (s *Session) reopen(up Upstream) {
 	now := time.Now()
 	s.inEffect()
-	s.next.since, s.next.useful = now, false
+	s.next.since = now
 	s.watchUpstream(up, s.next.resumed, now)
 	s.life.mu.Lock()
 	s.life.move(eventReady)
