@@ -112,6 +112,10 @@ bench: ## the whole path under load: latency, CPU and allocations per frame
 bench-start: ## from start_session to session_ready on a long way, without and with warm connections
 	go run ./benchmarks start
 
+.PHONY: bench-load
+bench-load: build ## load the built binary and measure it; LOAD="--find-max" or other flags of benchmarks/load
+	go run ./benchmarks/load --start bin/stonepot $(LOAD)
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (30s)
 	@for package in $$(go list ./...); do \
