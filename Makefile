@@ -116,6 +116,10 @@ bench-start: ## from start_session to session_ready on a long way, without and w
 bench-load: build ## load the built binary and measure it; LOAD="--find-max" or other flags of benchmarks/load
 	go run ./benchmarks/load --start bin/stonepot $(LOAD)
 
+.PHONY: bench-report
+bench-report: ## a page with plots of the newest load run; RUNS="before.json after.json" compares two
+	go run ./benchmarks/report $(RUNS)
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (30s)
 	@for package in $$(go list ./...); do \
