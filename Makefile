@@ -105,7 +105,7 @@ e2e-firefox: build ## the same in Firefox, with a sound server of its own
 	cd client && STONEPOT_BIN=../bin/stonepot npm run e2e:firefox
 
 .PHONY: bench
-bench: ## the whole path under load: latency, CPU and allocations per frame
+bench: ## the whole path under load: latency, CPU and allocations per frame, resumable and not
 	go run ./benchmarks
 
 .PHONY: bench-start
@@ -119,6 +119,13 @@ bench-load: build ## load the built binary and measure it; LOAD="--find-max" or 
 .PHONY: bench-report
 bench-report: ## a page with plots of the newest load run; RUNS="before.json after.json" compares two
 	go run ./benchmarks/report $(RUNS)
+
+.PHONY: bench-resume
+bench-resume: ## what outliving connections takes: interruptions on bad links, playback on far ones, hand-overs, memory
+	go run ./benchmarks interrupt
+	go run ./benchmarks playback
+	go run ./benchmarks handover
+	go run ./benchmarks memory
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (30s)

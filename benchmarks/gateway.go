@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -23,33 +22,51 @@ import (
 	"github.com/stonepot/stonepot/routes"
 )
 
-// The child's role, and where its upstream is, come in the environment.
+// The child's role and its settings come in the environment.
 const (
 	roleVariable     = "STONEPOT_BENCH_ROLE"
 	roleGateway      = "gateway"
-	upstreamVariable = "STONEPOT_BENCH_UPSTREAM"
-	poolVariable     = "STONEPOT_BENCH_POOL" // live.warm_pool.size; unset: 0
+	settingsVariable = "STONEPOT_BENCH_SETTINGS"
 )
 
-// spent is what the gateway's process has used since its start.
+// settings are where the gateway differs from the configuration that ships. A zero means that it does not.
+type settings struct {
+	Upstream string // base URL; required
+	Window   int    // audio.window
+	Memory   int64  // resume.memory
+	WarmPool int    // live.warm_pool.size; 0: none, because its refilling would be measured
+	Patient  bool   // nobody is too quiet for too long
+}
+
+// spent is what the gateway's process has used since its start, and what it holds.
 type spent struct {
 	CPU        time.Duration `json:"cpu"`
 	Mallocs    uint64        `json:"mallocs"`
 	ResidentKB float64       `json:"residentKb"`
+	HeapKB     float64       `json:"heapKb"`   // of live objects, when the garbage was collected first
+	StacksKB   float64       `json:"stacksKb"` // of goroutines
+	Stats      live.Stats    `json:"stats"`
 
 	Pool live.PoolStats `json:"pool"`
 }
 
-// gateway is the child: it serves until in ends, and answers each line of in with what it has spent.
+// gateway is the child: it serves until in ends, and answers each line of in with what it has spent. Before it answers
+// "collected" it collects its garbage.
 func gateway(in io.Reader, out io.Writer) error {
 	log := slog.New(slog.DiscardHandler)
 	cfg := live.DefaultConfig()
 	cfg.Live.MaxSessions = 2 * maxSessions
-	google := gemini.DefaultGeminiConfig()
-	google.BaseURL, google.APIKeys = os.Getenv(upstreamVariable), []string{"benchmark"}
-	dial := gemini.DefaultDialConfig()
-	dial.WarmPool = gemini.DefaultPoolConfig()
-	dial.WarmPool.Size, _ = strconv.Atoi(os.Getenv(poolVariable))
+	var s settings
+	if err := json.Unmarshal([]byte(os.Getenv(settingsVariable)), &s); err != nil {
+		return fmt.Errorf("%s: %w", settingsVariable, err)
+	}
+	s.apply(&cfg)
+	google, dial := gemini.DefaultGeminiConfig(), gemini.DefaultDialConfig()
+	google.BaseURL, google.APIKeys = s.Upstream, []string{"benchmark"}
+	if s.WarmPool > 0 {
+		dial.WarmPool = gemini.DefaultPoolConfig()
+		dial.WarmPool.Size = s.WarmPool
+	}
 	dialer, err := gemini.NewGemini(google, dial, log)
 	if err != nil {
 		return err
@@ -72,9 +89,13 @@ func gateway(in io.Reader, out io.Writer) error {
 
 	lines := bufio.NewScanner(in)
 	for lines.Scan() {
-		used := spending()
-		used.Pool = dialer.PoolStats()
-		if err := json.NewEncoder(out).Encode(used); err != nil {
+		if lines.Text() == collected {
+			runtime.GC()
+			runtime.GC() // what pools held goes with the second
+		}
+		now := spending()
+		now.Stats, now.Pool = core.Stats(), dialer.PoolStats()
+		if err := json.NewEncoder(out).Encode(now); err != nil {
 			return err
 		}
 	}
@@ -87,6 +108,19 @@ func gateway(in io.Reader, out io.Writer) error {
 	return errors.Join(drained, <-served)
 }
 
+// apply makes the configuration that ships the one that is measured.
+func (s settings) apply(cfg *live.Config) {
+	if s.Window > 0 {
+		cfg.Audio.Window = s.Window
+	}
+	if s.Memory > 0 {
+		cfg.Resume.Memory = s.Memory
+	}
+	if s.Patient {
+		cfg.Limits.IdleTimeout = cfg.Limits.MaxDuration
+	}
+}
+
 func spending() spent {
 	var u syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // cannot fail for oneself
@@ -96,6 +130,8 @@ func spending() spent {
 		CPU:        time.Duration(u.Utime.Nano() + u.Stime.Nano()),
 		Mallocs:    m.Mallocs,
 		ResidentKB: residentKB(),
+		HeapKB:     float64(m.HeapAlloc) / 1024,
+		StacksKB:   float64(m.StackInuse) / 1024,
 	}
 }
 
@@ -124,13 +160,17 @@ type child struct {
 }
 
 // startChild runs this program again in the gateway's role, with more in its environment.
-func startChild(upstream string, environment ...string) (*child, error) {
+func startChild(s settings, environment ...string) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
+	text, err := json.Marshal(s)
+	if err != nil {
+		return nil, err
+	}
 	c := &child{cmd: exec.Command(self)} //nolint:gosec // itself
-	c.cmd.Env = append(os.Environ(), roleVariable+"="+roleGateway, upstreamVariable+"="+upstream)
+	c.cmd.Env = append(os.Environ(), roleVariable+"="+roleGateway, settingsVariable+"="+string(text))
 	c.cmd.Env = append(c.cmd.Env, environment...)
 	c.cmd.Stderr = os.Stderr
 	if c.in, err = c.cmd.StdinPipe(); err != nil {
@@ -153,9 +193,17 @@ func startChild(upstream string, environment ...string) (*child, error) {
 	return c, nil
 }
 
+// collected is the line that asks for figures without garbage.
+const collected = "collected"
+
 // spent asks the gateway what it has used.
-func (c *child) spent() (s spent, err error) {
-	if _, err = io.WriteString(c.in, "spent\n"); err != nil {
+func (c *child) spent() (s spent, err error) { return c.ask("spent") }
+
+// collected asks it what it holds when its garbage is collected.
+func (c *child) collected() (s spent, err error) { return c.ask(collected) }
+
+func (c *child) ask(what string) (s spent, err error) {
+	if _, err = io.WriteString(c.in, what+"\n"); err != nil {
 		return s, err
 	}
 	line, err := c.out.ReadBytes('\n')

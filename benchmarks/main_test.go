@@ -23,7 +23,7 @@ func TestBench_measuresBothWaysAndLosesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.close()
-	f, err := b.measure(2)
+	f, err := b.measure(load{sessions: 2, resumable: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,12 +91,13 @@ func TestParse_refusesInWords(t *testing.T) {
 		"-duration 1000h":     "-duration",
 		"-rounds 0":           "-rounds",
 		"-sessions 100000000": "-sessions",
+		"-resumable perhaps":  "-resumable",
 	} {
-		if _, err := parse(strings.Fields(args)); err == nil || !strings.Contains(err.Error(), word) {
+		if _, err := parsePath(strings.Fields(args)); err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("%s: %v", args, err)
 		}
 	}
-	o, err := parse(strings.Fields("-sessions 3,5 -rounds 1"))
+	o, err := parsePath(strings.Fields("-sessions 3,5 -rounds 1"))
 	if err != nil || len(o.Sessions) != 2 || o.Sessions[1] != 5 || o.Rounds != 1 {
 		t.Errorf("%+v %v", o, err)
 	}

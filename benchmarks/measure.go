@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,6 +38,7 @@ type latency struct {
 // figures are one measurement.
 type figures struct {
 	Sessions    int     `json:"sessions"`
+	Resumable   bool    `json:"resumable"` // and the browsers acknowledge
 	RoundTrips  int64   `json:"roundTrips"`
 	PerSecond   float64 `json:"roundTripsPerSecond"`
 	Uplink      latency `json:"uplinkMicros"`    // browser's write to the simulator's read
@@ -71,7 +73,7 @@ func newBench(o options, log *slog.Logger) (*bench, error) {
 	if err = s.Listen("127.0.0.1:0"); err != nil {
 		return nil, err
 	}
-	if b.child, err = startChild(s.URL()); err != nil {
+	if b.child, err = startChild(settings{Upstream: s.URL()}); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	first, err := b.child.spent()
@@ -103,6 +105,8 @@ func (b *bench) arrived(pcm []byte, at time.Time) {
 // browser is one conversation. Its sender and its receiver share the times of the frames that are under way.
 type browser struct {
 	ws         *websocket.Conn
+	writing    sync.Mutex // where acknowledgements are written too
+	resumable  bool
 	sent       [kept]atomic.Int64
 	atUpstream [kept]atomic.Int64
 	sentCount  atomic.Int64
@@ -115,16 +119,17 @@ type browser struct {
 
 func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(100, int64(time.Minute), 3) }
 
-// measure runs n conversations for the duration.
-func (b *bench) measure(n int) (figures, error) {
+// measure runs conversations for the duration.
+func (b *bench) measure(l load) (figures, error) {
+	n := l.sessions
 	var measuring, stop atomic.Bool
 	browsers := make([]*browser, n)
 	for i := range browsers {
-		ws, err := dial(b.child.addr)
+		ws, err := dial(b.child.addr, l.resumable)
 		if err != nil {
 			return figures{}, fmt.Errorf("conversation %d: %w", i+1, err)
 		}
-		browsers[i] = &browser{ws: ws, up: newHistogram(), down: newHistogram(), trip: newHistogram(), measuring: &measuring}
+		browsers[i] = &browser{ws: ws, resumable: l.resumable, up: newHistogram(), down: newHistogram(), trip: newHistogram(), measuring: &measuring}
 	}
 	b.browsers.Store(&browsers)
 	var senders, receivers sync.WaitGroup
@@ -153,12 +158,13 @@ func (b *bench) measure(n int) (figures, error) {
 	// What is under way is given the time to arrive before anything counts as lost.
 	time.Sleep(200 * time.Millisecond)
 	for _, w := range browsers {
-		_ = w.ws.WriteMessage(websocket.TextMessage, []byte(`{"type":"end_session"}`))
+		_ = w.write(websocket.TextMessage, []byte(`{"type":"end_session"}`))
 		_ = w.ws.SetReadDeadline(time.Now().Add(5 * time.Second))
 	}
 	receivers.Wait()
 	f := figures{
 		Sessions:    n,
+		Resumable:   l.resumable,
 		RoundTrips:  done,
 		PerSecond:   float64(done) / took.Seconds(),
 		CPUMicros:   float64((after.CPU - before.CPU).Microseconds()) / float64(max(done, 1)),
@@ -192,17 +198,17 @@ func summary(h *hdrhistogram.Histogram) latency {
 }
 
 // dial opens a conversation and waits until it is ready.
-func dial(addr string) (*websocket.Conn, error) {
+func dial(addr string, resumable bool) (*websocket.Conn, error) {
 	ws, _, err := websocket.DefaultDialer.Dial("ws://"+addr+handlers.PathGemini, nil)
 	if err != nil {
 		return nil, err
 	}
-	return ws, ready(ws)
+	return ws, ready(ws, resumable)
 }
 
 // ready starts a conversation and waits until it is ready.
-func ready(ws *websocket.Conn) error {
-	if err := ws.WriteMessage(websocket.TextMessage, []byte(`{"type":"start_session"}`)); err != nil {
+func ready(ws *websocket.Conn, resumable bool) error {
+	if err := ws.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, `{"type":"start_session","config":{"resumable":%v}}`, resumable)); err != nil {
 		return err
 	}
 	_ = ws.SetReadDeadline(time.Now().Add(20 * time.Second))
@@ -231,15 +237,23 @@ func (b *bench) send(w *browser, i, n int, stop *atomic.Bool) {
 		next = next.Add(interval)
 		binary.LittleEndian.PutUint64(frame[8:], seq)
 		w.sent[seq%kept].Store(b.now())
-		if err := w.ws.WriteMessage(websocket.BinaryMessage, frame); err != nil {
+		if err := w.write(websocket.BinaryMessage, frame); err != nil {
 			return
 		}
 		w.sentCount.Add(1)
 	}
 }
 
-// receive measures what comes back until the conversation ends.
+func (w *browser) write(kind int, data []byte) error {
+	w.writing.Lock()
+	defer w.writing.Unlock()
+	return w.ws.WriteMessage(kind, data)
+}
+
+// receive measures what comes back until the conversation ends. Speech comes without a pause, so that the acknowledgement
+// for each 8 KB is all that is needed.
 func (b *bench) receive(w *browser) {
+	counted, unacked := int64(1), 0 // session_ready
 	for {
 		kind, data, err := w.ws.ReadMessage()
 		if err != nil {
@@ -247,6 +261,11 @@ func (b *bench) receive(w *browser) {
 		}
 		if kind != websocket.BinaryMessage {
 			continue
+		}
+		counted++
+		if unacked += len(data); w.resumable && unacked >= ackBytes {
+			unacked = 0
+			_ = w.write(websocket.TextMessage, append(strconv.AppendInt([]byte(`{"type":"ack","received":`), counted, 10), '}'))
 		}
 		now := b.now()
 		for ; len(data) >= b.Frame; data = data[b.Frame:] {
@@ -273,7 +292,7 @@ func medianFigures(all []figures) figures {
 		slices.Sort(v)
 		return v[len(v)/2]
 	}
-	m := figures{Sessions: all[0].Sessions}
+	m := figures{Sessions: all[0].Sessions, Resumable: all[0].Resumable}
 	for _, get := range []func(*figures) *float64{
 		func(f *figures) *float64 { return &f.PerSecond },
 		func(f *figures) *float64 { return &f.CPUMicros },

@@ -104,10 +104,10 @@ func newStarter(o startOptions) (_ *starter, err error) {
 		return nil, err
 	}
 	trusted := "SSL_CERT_FILE=" + s.line.roots
-	if s.cold, err = startChild(s.line.url, trusted); err != nil {
+	if s.cold, err = startChild(settings{Upstream: s.line.url}, trusted); err != nil {
 		return nil, err
 	}
-	s.warm, err = startChild(s.line.url, trusted, fmt.Sprintf("%s=%d", poolVariable, o.Pool))
+	s.warm, err = startChild(settings{Upstream: s.line.url, WarmPool: o.Pool}, trusted)
 	return s, err
 }
 
@@ -168,7 +168,7 @@ func converse(c *child) (time.Duration, error) {
 	}
 	defer ws.Close() //nolint:errcheck // it is over
 	began := time.Now()
-	if err := ready(ws); err != nil {
+	if err := ready(ws, false); err != nil {
 		return 0, err
 	}
 	took := time.Since(began)
@@ -189,7 +189,12 @@ func summarise(waits []time.Duration) wait {
 	return wait{at(0.5), at(0.9), at(1)}
 }
 
-func runStart(o startOptions) error {
+func runStart(args []string) error {
+	o, err := parseStart(args)
+	if err != nil {
+		return err
+	}
+
 	s, err := newStarter(o)
 	if err != nil {
 		return err
