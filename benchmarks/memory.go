@@ -21,6 +21,8 @@ type held struct {
 	StacksKB   float64 `json:"stacksKbPerSession"`   // of goroutines
 	ResidentKB float64 `json:"residentKbPerSession"` // growth of the process, garbage that is not yet collected included
 	ResidentMB float64 `json:"residentMb"`           // of the whole process
+	KeptMB     float64 `json:"keptMb"`               // what resume.memory bounds, of all conversations together
+	GivenUp    float64 `json:"givenUpSeconds"`       // of speech that had no room in it, for all conversations together
 	Broken     int     `json:"broken"`               // conversations that ended before their time; must be 0
 }
 
@@ -152,6 +154,8 @@ func (c *crowd) look(state string) (held, error) {
 		StacksKB:   (now.StacksKB - c.idle.StacksKB) / n,
 		ResidentKB: (before.ResidentKB - c.idle.ResidentKB) / n,
 		ResidentMB: before.ResidentKB / 1024,
+		KeptMB:     float64(now.Stats.KeptBytes) / (1 << 20),
+		GivenUp:    float64(now.Stats.Counters.GivenUpAudioMs) / 1000,
 		Broken:     len(c.talkers) - now.Stats.Active,
 	}
 	return h, err
@@ -196,6 +200,8 @@ func medianHeld(all []held) (medians []held) {
 			func(h *held) *float64 { return &h.StacksKB },
 			func(h *held) *float64 { return &h.ResidentKB },
 			func(h *held) *float64 { return &h.ResidentMB },
+			func(h *held) *float64 { return &h.KeptMB },
+			func(h *held) *float64 { return &h.GivenUp },
 		} {
 			var v []float64
 			for i := range by[k] {

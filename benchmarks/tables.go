@@ -72,9 +72,9 @@ func printHandovers(all []silences) {
 
 func printMemories(all []held) {
 	table(func(row func(...any)) {
-		row("state", "conversations", "resumable", "heap KB each", "stacks KB each", "resident KB each", "process MB", "broken")
+		row("state", "conversations", "resumable", "heap KB each", "stacks KB each", "resident KB each", "process MB", "kept MB", "given up s", "broken")
 		for _, h := range all {
-			row(h.State, h.Sessions, h.Resumable, h.HeapKB, h.StacksKB, h.ResidentKB, h.ResidentMB, h.Broken)
+			row(h.State, h.Sessions, h.Resumable, h.HeapKB, h.StacksKB, h.ResidentKB, h.ResidentMB, h.KeptMB, h.GivenUp, h.Broken)
 		}
 	})
 }
