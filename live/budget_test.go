@@ -150,6 +150,28 @@ func TestBudget_theOldestOfOnesOwnIsGivenUp(t *testing.T) {
 	})
 }
 
+// However long somebody speaks while memory is short, what is left of the speech that was given up is no more than would be
+// kept of it otherwise, and a renewal tells all of it as lost.
+func TestBudget_placesOfWhatWasGivenUpAreBoundedToo(t *testing.T) {
+	const frame, second = 640, 32000
+	b := newBudget(4 * chunkMemory)
+	in := inbox{maxUnsent: 1 << 30, maxKept: 3 * second, budget: b}
+	given := 0
+	for range 60 * second / frame {
+		in.addAudio(bytes.Repeat([]byte{1}, frame), time.Now())
+		pcm, _, at := in.take(nil, takeRule{minBytes: frame, maxBytes: frame})
+		given += len(pcm)
+		in.marked(int64(given/frame), at)
+	}
+	if most := 2 * in.maxKept / frame; in.items.len() > most || in.marks.len() > most {
+		t.Errorf("%d items and %d marks are left of a minute of speech, want %d of each at most", in.items.len(), in.marks.len(), most)
+	}
+	again, lost := in.rewind(span{}, 0)
+	if again == 0 || again+lost != given {
+		t.Errorf("%d bytes go up again and %d are lost, want %d together", again, lost, given)
+	}
+}
+
 // What is kept for the browser comes out of the same budget.
 func TestBudget_messagesForABrowserToo(t *testing.T) {
 	b := newBudget(4 * chunkMemory)

@@ -321,9 +321,16 @@ func (in *inbox) give() {
 
 // trim forgets the oldest of what is kept beyond the bound.
 func (in *inbox) trim() {
-	for in.done > 0 && (in.kept > in.maxKept || in.keptBytes > maxQueuedBytes || in.done > maxKeptItems) {
+	for in.done > 0 && (in.kept > in.maxKept || in.keptBytes > maxQueuedBytes || in.done > maxKeptItems || in.outlived()) {
 		in.forget()
 	}
+}
+
+// outlived reports whether the oldest item holds nothing and is older than the oldest audio would be: where memory is short
+// only such places are left, and they take some too.
+func (in *inbox) outlived() bool {
+	it := in.items.at(0)
+	return it.length == 0 && in.here().pos-it.pos > int64(in.maxKept/2)
 }
 
 // forget frees the oldest item, which must have been given.
