@@ -36,7 +36,8 @@ type talker struct {
 	ready     chan struct{} // closed by session_ready
 
 	muted     atomic.Bool  // the microphone sends nothing
-	loudUntil atomic.Int64 // Unix nanoseconds; before it the microphone hears speech, afterwards a quiet room
+	loudFrom  atomic.Int64 // Unix nanoseconds: from then…
+	loudUntil atomic.Int64 // …until then the microphone hears speech, else a quiet room
 
 	writing sync.Mutex // messages are written by the microphone, by the reader and by the ack's timer
 
@@ -226,8 +227,17 @@ func (t *talker) acknowledge() {
 
 // speak lets the microphone hear speech from now on, for a time.
 func (t *talker) speak(d time.Duration) {
-	t.loudUntil.Store(time.Now().Add(d).UnixNano())
+	now := time.Now()
+	t.loudFrom.Store(now.UnixNano())
+	t.loudUntil.Store(now.Add(d).UnixNano())
 	t.muted.Store(false)
+}
+
+// loud reports whether there is speech now. It pauses for a tenth of each second: what never does is a noise.
+func (t *talker) loud(now int64) bool {
+	const second, pause = int64(time.Second), int64(time.Second / 2)
+	in := (now - t.loudFrom.Load()) % second
+	return now < t.loudUntil.Load() && (in < pause || in >= pause+second/10)
 }
 
 // microphone sends frames in real time until the conversation ends.
@@ -256,7 +266,7 @@ func (t *talker) microphone() {
 			continue
 		}
 		frame := quiet
-		if time.Now().UnixNano() < t.loudUntil.Load() {
+		if t.loud(time.Now().UnixNano()) {
 			frame = loud
 		}
 		if t.write(websocket.BinaryMessage, frame) != nil {
