@@ -119,10 +119,13 @@ export class Downlink {
     // What an `error` said before was about the line, not about the conversation.
     run.problem = undefined;
     store.session({ id: m.sessionId });
-    // An instance that knows of our `interrupt` only by its ticket has no answer to stop, and will not say that it did.
-    if (m.lost === null && m.received >= run.interruptNumber) run.discarding = false;
-    // It hears once more what we repeat, and may write it down once more.
-    if (m.lost === null) this.caption(captions.replayed(store.captions));
+    // Another connection to the model, perhaps on another instance; that may have been told on a line that broke again.
+    if (m.lost === null || m.upstream !== "kept") {
+      // If it knows of our `interrupt` only by what it remembers, it has no answer to stop, and will not say that it did.
+      if (m.received >= run.interruptNumber) run.discarding = false;
+      // What it hears once more it may write down once more.
+      this.caption(captions.replayed(store.captions));
+    }
     store.clearNotice("reconnecting");
     owner.serverReady();
   }
