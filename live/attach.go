@@ -9,7 +9,8 @@ import (
 
 // attach makes b the browser's connection, as one operation: from then on only its messages count and only its socket
 // is written; the connection before it is closed as replaced. r is nil for the connection that began the session. The
-// caller must read the link, and leave it. errOver: the session has ended; errForeign: the client speaks of another one.
+// caller must read the link, and leave it. errOver: the session has ended; errForeign: the client speaks of another one; errReplaced: another
+// client has it, which counts anew.
 func (s *Session) attach(b Browser, r *Resume) (*link, error) {
 	s.mic.mu.Lock() // waits for the message that is being carried out
 	l, send, err := s.takeOver(b, r)
@@ -34,6 +35,9 @@ func (s *Session) attach(b Browser, r *Resume) (*link, error) {
 
 // takeOver is called with mic.mu held.
 func (s *Session) takeOver(b Browser, r *Resume) (l *link, send bool, err error) {
+	if r != nil && !s.countsWith(r) {
+		return nil, false, errReplaced
+	}
 	now := time.Now()
 	var received *int64 // server messages that the client has
 	if r != nil {

@@ -26,6 +26,7 @@ type life struct {
 	drainBy    time.Time     // zero: the server does not end
 
 	point    point     // where another instance can go on
+	recounts int64     // how often counting has begun anew, because a page without history came
 	ticketAt time.Time // when the newest ticket was made
 	stale    bool      // the newest ticket does not hold the point
 

@@ -10,6 +10,8 @@ import (
 var (
 	errOver    = errors.New("the session is over")
 	errForeign = errors.New("the client has received messages that were never sent")
+	// errReplaced is for a client that was away while a page without history took its conversation.
+	errReplaced = errors.New("the client's history ended when another page went on with the conversation")
 )
 
 // admits reports whether a client can be attached that has received so many messages; nil: it has no history. Until then

@@ -48,8 +48,20 @@ func (s *Session) pointBehind(behind bool) {
 func (s *Session) forgetCounts() {
 	s.life.mu.Lock()
 	s.in.restart()
+	s.life.recounts++
 	s.life.point.covered, s.life.point.ahead = 0, nil
 	s.life.mu.Unlock()
+}
+
+// countsWith reports whether a client that has a history counts as the session does now. One whose ticket is from before
+// a page without history came does not: that page has the conversation.
+func (s *Session) countsWith(r *Resume) bool {
+	if r.Received == nil {
+		return true
+	}
+	s.life.mu.Lock()
+	defer s.life.mu.Unlock()
+	return r.recounts == s.life.recounts
 }
 
 // portable reports whether another instance could go on now without anything being said twice.
@@ -78,7 +90,7 @@ func (s *Session) ticket(generation uint64, released bool) (text string, covered
 	defer s.life.mu.Unlock()
 	l := &s.life
 	t := ticket{
-		SessionID: s.id, Backend: s.backend.Name, UserID: l.plan.userID, Instance: s.gateway.instance, Generation: int64(generation),
+		SessionID: s.id, Backend: s.backend.Name, UserID: l.plan.userID, Instance: s.gateway.instance, Generation: int64(generation), Recounts: l.recounts,
 		Handle: l.point.handle, Covered: l.point.covered, Ahead: l.point.ahead, Activity: l.point.activity,
 		Released: released, Answering: answering, Config: l.plan.asked,
 		Started: l.begun, Turns: turns, Usage: l.usage(), Expires: now.Add(s.config.Resume.TicketLife),
@@ -137,7 +149,7 @@ func (s *Session) adopt(t *ticket, r *Resume) {
 	}
 	s.next.handle = t.Handle
 	s.turns.index = t.Turns
-	s.life.begun, s.life.usagePast = t.Started, t.Usage
+	s.life.begun, s.life.usagePast, s.life.recounts = t.Started, t.Usage, t.Recounts
 	s.life.point = point{handle: t.Handle, covered: t.Covered, ahead: t.Ahead, activity: t.Activity}
 	if !t.Released { // its holder may have the upstream until it gives the browser up
 		s.next.patience = s.config.Resume.Window

@@ -53,6 +53,7 @@ func (g *Gateway) resume(d *door, slot *Slot, r *Resume) (*Session, *link) {
 		tellForeign(d)
 		return nil, nil
 	}
+	r.recounts = t.Recounts
 	for {
 		s, no := g.holder(&t, slot, d.client, r)
 		if no != nil {
@@ -66,6 +67,10 @@ func (g *Gateway) resume(d *door, slot *Slot, r *Resume) (*Session, *link) {
 		}
 		if errors.Is(err, errForeign) {
 			tellForeign(d)
+			return nil, nil
+		}
+		if errors.Is(err, errReplaced) {
+			d.turnAway(ReasonReplaced, "", "")
 			return nil, nil
 		}
 		<-s.over // its tombstone answers

@@ -164,6 +164,40 @@ func TestResume_theNewestConnectionWins(t *testing.T) {
 	})
 }
 
+// Counts of a history that another page has ended mean nothing any more, whether they could be right or not.
+func TestResume_aTabThatWasAwayDoesNotTakeItsConversationBackByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, up, _ := talk(t, nil)
+		up.says(counting(0, 100))
+		p.settle()
+		p.cut(0)
+		away := *p
+		p.heard = nil
+		if !p.reload() {
+			t.Fatal("the newer tab did not get the conversation")
+		}
+		for i := range 20 { // more than the older one has, so that its count is one that could be
+			up.says(counting(i*960, 40))
+		}
+		time.Sleep(time.Second)
+		p.settle()
+		if away.resume() || away.ended.JSON["code"] != ReasonReplaced.Code || *away.b.closed != ReasonReplaced {
+			t.Errorf("the older tab was told %v", away.ended)
+		}
+		p.settle()
+		wantCounting(t, p.heard, 800)
+		if away.heard = nil; !away.reload() { // by hand
+			t.Error("the older tab could not take it back")
+		}
+		<-p.done
+		p.cut(0)
+		if p.resume() {
+			t.Error("the newer tab took it back by itself")
+		}
+		away.leave()
+	})
+}
+
 func TestResume_aSocketThatIsStuckIsReplacedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, up, _ := talk(t, nil)

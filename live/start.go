@@ -14,6 +14,8 @@ type Resume struct {
 	SessionID    string `json:"sessionId"`
 	ResumeTicket string `json:"resumeTicket"`
 	Received     *int64 `json:"received"`
+
+	recounts int64 // what the ticket says
 }
 
 // StartConfig is start_session.config as docs/protocol.md describes it. A nil pointer means "not set".

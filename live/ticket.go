@@ -29,6 +29,7 @@ type ticket struct {
 	UserID     string      `json:"u,omitzero"`
 	Instance   string      `json:"n,omitzero"`  // the holder of the session when the ticket was made
 	Generation int64       `json:"g,omitzero"`  // attaches so far
+	Recounts   int64       `json:"z,omitzero"`  // how often counting has begun anew
 	Handle     string      `json:"-"`           // the newest one of the upstream; empty: there was none yet
 	Covered    int64       `json:"c,omitzero"`  // client messages that the handle includes
 	Ahead      []int64     `json:"d,omitzero"`  // of the messages behind those, the ones that it includes as well
