@@ -14,7 +14,7 @@ const stopTimeoutMs = 15_000;
  * @property {number} port
  * @property {() => string} log    what it has printed so far
  * @property {(signal?: NodeJS.Signals) => void} kill    sends a signal and does not wait
- * @property {() => Promise<number | null>} stop    SIGTERM, waits, gives the exit code
+ * @property {() => Promise<number | null>} stop    SIGTERM, unless a signal was sent, waits, gives the exit code
  */
 
 /**
@@ -71,15 +71,20 @@ async function launch(args, env, config, wantedPort) {
   const ended = exit.finally(() => rm(home, { recursive: true, force: true }));
   ended.catch(() => undefined);
 
+  let told = false;
   const url = `http://127.0.0.1:${port}`;
   await healthy(url, child, () => log);
   return {
     url,
     port,
     log: () => log,
-    kill: (signal = "SIGTERM") => child.kill(signal),
+    kill(signal = "SIGTERM") {
+      told = true;
+      child.kill(signal);
+    },
     async stop() {
-      if (child.exitCode === null) child.kill("SIGTERM");
+      // A second signal would end it at once.
+      if (!told && child.exitCode === null) child.kill("SIGTERM");
       const timer = setTimeout(() => child.kill("SIGKILL"), stopTimeoutMs);
       try {
         return await ended;
