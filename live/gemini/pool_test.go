@@ -122,9 +122,12 @@ func TestPool_aHandleGoesToItsOwnKeyOnly(t *testing.T) {
 	s := testSetup()
 	s.Handle = tagHandle(d.endpoints[1].tag, "H")
 	agree(t, d, s)
+	if key := <-took; key != "two" {
+		t.Errorf("the handle went to key %s", key)
+	}
 	agree(t, d, testSetup())
-	if a, b := <-took, <-took; a != "two" || b != "one" {
-		t.Error(a, b)
+	if key := <-took; key != "one" {
+		t.Errorf("the conversation without a handle went to key %s", key)
 	}
 	wantStats(t, d, 2, 0, 0)
 }
