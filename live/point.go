@@ -15,7 +15,8 @@ type point struct {
 }
 
 // setPoint notes a new handle; behind says that a turn has ended which it does not know. It is called by the owner of the
-// upstream.
+// upstream. A handle that knows less than the client was told to forget is passed over while there is an older one: its
+// connection was seeded with the transcript, and has yet to take what it is given again.
 func (s *Session) setPoint(handle string, known span, overlap int, behind bool) {
 	if !s.resumable {
 		return
@@ -24,8 +25,11 @@ func (s *Session) setPoint(handle string, known span, overlap int, behind bool) 
 	defer s.mic.mu.Unlock()
 	p := point{handle: handle, behind: behind}
 	s.life.mu.Lock()
-	p.covered, p.ahead, p.activity = s.in.resumeAt(known, overlap, s.life.point.covered)
-	s.life.point, s.life.stale = p, true
+	before := s.life.point.covered
+	if covered, _, _ := s.in.resumeAt(known, overlap, 0); covered >= before || s.life.point.handle == "" {
+		p.covered, p.ahead, p.activity = s.in.resumeAt(known, overlap, before)
+		s.life.point, s.life.stale = p, true
+	}
 	s.life.mu.Unlock()
 	s.tickSoon(s.freshTicket(time.Now()))
 }

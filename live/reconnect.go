@@ -23,7 +23,7 @@ func (s *Session) reconnect() Upstream {
 		up, err := s.backend.Dialer.Dial(ctx, setup)
 		if err == nil {
 			s.up.own(up)
-			if err = awaitReady(ctx, up); err == nil {
+			if err = s.awaitSetup(ctx, up); err == nil {
 				n.resumed = setup.Handle != ""
 				if !n.resumed && n.handle != "" {
 					s.forgoHandle()
@@ -43,6 +43,7 @@ func (s *Session) reconnect() Upstream {
 			// Not an attempt that failed: what it knew is in the transcript.
 			n.attempts--
 			s.forgoHandle()
+			s.dropPoint()
 			s.log.Info("the resumption handle is dead; the next connection is seeded with the transcript")
 		case s.takeBack(err):
 			n.attempts--
@@ -50,6 +51,16 @@ func (s *Session) reconnect() Upstream {
 			return nil
 		}
 	}
+}
+
+// setupPatience is how long one attempt waits for its setup to be accepted: that takes 0.1 to 2 s.
+const setupPatience = 5 * time.Second
+
+// awaitSetup is awaitReady for one attempt of several.
+func (s *Session) awaitSetup(ctx context.Context, up Upstream) error {
+	ctx, cancel := context.WithTimeout(ctx, min(setupPatience, s.config.Live.ConnectTimeout/2))
+	defer cancel()
+	return awaitReady(ctx, up)
 }
 
 // A handle of which this many connections in a row came to nothing is suspected: they were accepted and ended before they

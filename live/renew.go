@@ -17,6 +17,7 @@ type renewal struct {
 	deadline *time.Timer // wakes the connection when no turn's end came in time
 
 	since    time.Time // the connection in use became ready
+	useful   bool      // it has answered a turn
 	began    time.Time // the first failure of an unbroken row
 	attempts int       // in that row
 	resumed  bool      // the connection in use was opened with the handle
@@ -56,7 +57,7 @@ func (s *Session) note(e *Event) {
 			n.answer = s.in.settled(time.Now())
 		}
 	case EventTurnComplete:
-		n.transcript = n.answer
+		n.transcript, n.useful = n.answer, true
 		s.history.turn()
 		s.pointBehind(n.transcript.beyond(n.covers))
 	case EventResumption:
@@ -163,7 +164,7 @@ func (s *Session) renew(err error) Upstream {
 	default:
 		return nil
 	}
-	lived := now.Sub(n.since) >= min(s.config.Resume.StableAfter, s.config.Live.ConnectTimeout)
+	lived := n.useful || now.Sub(n.since) >= min(s.config.Resume.StableAfter, s.config.Live.ConnectTimeout)
 	if n.attempts == 0 || lived || judgement != verdictNone { // the watchdog's own renewals are few
 		n.began, n.attempts, n.sour, n.spared = now, 0, 0, false
 	} else if n.resumed && why == "upstream_lost" {
@@ -171,7 +172,6 @@ func (s *Session) renew(err error) Upstream {
 	}
 	if judgement == verdictPoisoned {
 		n.handle = ""
-		s.dropPoint()
 	}
 	s.retire(err, why)
 	if why == "go_away" && s.detached() { // nobody needs the next connection yet
@@ -206,7 +206,7 @@ func (s *Session) renew(err error) Upstream {
 		c.ReplayedAudioMs += int64(again / s.bytesPerMs)
 		c.LostAudioMs += int64(lost / s.bytesPerMs)
 	})
-	if long || n.heardAgain { // its transcript will come a second time
+	if long || n.heardAgain || lost > 0 { // heardAgain: its transcript will come a second time
 		s.out.notice(ReconnectedNotice{
 			GapMs:           milliseconds(time.Since(now)),
 			ReplayedAudioMs: int64(again / s.bytesPerMs),
@@ -225,6 +225,7 @@ func (s *Session) heals(err error) bool {
 		return true
 	case FaultDeadHandle:
 		s.next.handle = ""
+		s.dropPoint()
 		return true
 	default:
 		s.upstreamEnded(err)
@@ -295,11 +296,11 @@ func (s *Session) prepare(why string) {
 // remembered reports whether the transcript knows the conversation. Of one that was adopted it knows the end only.
 func (s *Session) remembered() bool { return !s.adopted && s.history.told() }
 
-// forgoHandle gives the handle up: what it knew is in the transcript, or goes up once more.
+// forgoHandle gives the handle up: what it knew is in the transcript, or goes up once more. Tickets have it until there is
+// another one, because another instance has no transcript.
 func (s *Session) forgoHandle() {
 	n := &s.next
 	n.handle, n.covers, n.exact = "", n.transcript, false
-	s.dropPoint()
 	again, lost := s.in.rewind(n.covers, s.overlap())
 	n.again, n.lost = again, n.lost+lost
 }
@@ -308,7 +309,7 @@ func (s *Session) forgoHandle() {
 func (s *Session) reopen(up Upstream) {
 	now := time.Now()
 	s.inEffect()
-	s.next.since = now
+	s.next.since, s.next.useful = now, false
 	s.watchUpstream(up, s.next.resumed, now)
 	s.life.mu.Lock()
 	s.life.move(eventReady)

@@ -479,3 +479,64 @@ func TestRenew_atTheHandleThoughTurnCompleteIsLeftOut(t *testing.T) {
 		st.end()
 	})
 }
+
+func TestRenew_aSetupThatIsNeverAnsweredIsNotWaitedForToTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		third := newMemUpstream()
+		st, _ := beginTwice(t, nil) // the second one never answers its setup
+		st.dialer.later = append(st.dialer.later, later{up: third})
+		third.says(Event{Kind: EventReady})
+		st.up.ended <- io.ErrUnexpectedEOF
+		time.Sleep(8 * time.Second)
+		st.browser.speak(tone(20, 16000))
+		synctest.Wait()
+		if len(third.pcm()) == 0 {
+			t.Error("the conversation does not go on")
+		}
+		st.end()
+	})
+}
+
+// Connections that each answered a turn are no row of failures, however short they lived.
+func TestRenew_aConnectionThatDidItsWorkBeginsTheBudgetAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ups := make([]*memUpstream, 20)
+		st := begin(t, func(_ *Config, d *memDialer) {
+			for i := range ups {
+				ups[i] = newMemUpstream()
+				ups[i].says(Event{Kind: EventReady})
+				d.later = append(d.later, later{up: ups[i]})
+			}
+		})
+		synctest.Wait()
+		up := st.up
+		for i := range ups {
+			up.says(Event{Kind: EventOutputTranscript, Text: "yes"}, speech(40), Event{Kind: EventGenerationComplete}, Event{Kind: EventTurnComplete})
+			time.Sleep(time.Second)
+			up.ended <- io.ErrUnexpectedEOF
+			time.Sleep(time.Second)
+			up = ups[i]
+		}
+		if m := find(st.browser.heard(), "error"); m != nil {
+			t.Errorf("the conversation ended: %v", m.JSON)
+		}
+		st.end()
+	})
+}
+
+func TestRenew_tellsWhatWasLostHoweverQuickItWas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, second := beginTwice(t, func(c *Config) { c.Resume.ReplayAudio = time.Second })
+		second.says(Event{Kind: EventReady})
+		for range 150 {
+			st.browser.speak(tone(20, 16000))
+		}
+		synctest.Wait()
+		st.up.ended <- io.ErrUnexpectedEOF
+		time.Sleep(time.Second)
+		if m := find(st.browser.heard(), "reconnected"); m == nil || m.JSON["lostAudioMs"].(float64) < 1900 {
+			t.Errorf("told %v", m)
+		}
+		st.end()
+	})
+}

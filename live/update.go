@@ -182,7 +182,7 @@ func (s *Session) settle() (send bool) {
 	s.life.mu.Unlock()
 
 	if instructs {
-		if !s.in.addCommand(&Command{Kind: CommandInstruction, Text: want.setup.SystemInstruction}) {
+		if !s.in.insert(&Command{Kind: CommandInstruction, Text: want.setup.SystemInstruction}) {
 			s.end(ReasonRateLimited, "More messages are waiting for the model than are kept.")
 			return false
 		}
