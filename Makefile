@@ -127,6 +127,10 @@ bench-resume: ## what outliving connections takes: interruptions on bad links, p
 	go run ./benchmarks handover
 	go run ./benchmarks memory
 
+.PHONY: torture
+torture: ## 200 conversations while everything breaks, judged by a ledger: four minutes; ARGS="-seed 2 -only browser"
+	go run ./benchmarks/torture $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (30s)
 	@for package in $$(go list ./...); do \

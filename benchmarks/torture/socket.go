@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"crypto/sha1" //nolint:gosec // RFC 6455 asks for it; nothing depends on its strength
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/stonepot/stonepot/live/frame"
+)
+
+const (
+	// connectTimeout bounds TCP and the upgrade together.
+	connectTimeout = 5 * time.Second
+	// giveUpWriting is how long a write may block before a client takes its connection for dead.
+	giveUpWriting = 12 * time.Second
+	// maxMessage is the longest message that a client takes.
+	maxMessage = 4 << 20
+)
+
+// socket is one WebSocket connection of a client. One goroutine reads; one, the client's writer, writes.
+type socket struct {
+	tcp    *net.TCPConn
+	reader *frame.Reader
+	done   chan struct{} // closed when the connection is over
+	once   sync.Once
+	opened time.Time
+
+	// Guarded by client.mu.
+	control  [][]byte // frames that overtake what is counted
+	flowing  bool     // the session is accepted here: counted messages may go
+	instance string   // the process that it leads to
+	told     string   // the code of an error message, after which only a close may come
+	patient  time.Duration
+	wake     chan struct{}
+}
+
+// refusedError is an upgrade that was answered with another status.
+type refusedError struct{ status int }
+
+func (e *refusedError) Error() string {
+	return fmt.Sprintf("the upgrade was answered with %d", e.status)
+}
+
+// dial connects from an address of the loopback network: a client that changes its network comes from another one.
+func dial(ctx context.Context, from, to, path string, subprotocols []string) (*socket, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	c, err := d.DialContext(ctx, "tcp4", to)
+	if err != nil {
+		return nil, err
+	}
+	tcp := c.(*net.TCPConn)
+	deadline, _ := ctx.Deadline()
+	_ = tcp.SetDeadline(deadline)
+	buffered, err := upgrade(tcp, path, subprotocols)
+	if err != nil {
+		_ = tcp.Close()
+		return nil, err
+	}
+	_ = tcp.SetDeadline(time.Time{})
+	return &socket{
+		tcp: tcp, reader: frame.NewReader(buffered, frame.Client, maxMessage),
+		done: make(chan struct{}), wake: make(chan struct{}, 1), opened: time.Now(),
+	}, nil
+}
+
+// upgrade is the opening handshake of RFC 6455 §4.1. It returns what to read messages from.
+func upgrade(c net.Conn, path string, subprotocols []string) (io.Reader, error) {
+	var nonce [16]byte
+	_, _ = rand.Read(nonce[:]) // never fails
+	key := base64.StdEncoding.EncodeToString(nonce[:])
+	if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: torture.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\nSec-WebSocket-Protocol: %s\r\n\r\n",
+		path, key, strings.Join(subprotocols, ", ")); err != nil {
+		return nil, err
+	}
+	r := bufio.NewReaderSize(c, 1<<10)
+	res, err := http.ReadResponse(r, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close() //nolint:errcheck // nothing can follow
+	if res.StatusCode != http.StatusSwitchingProtocols {
+		return nil, &refusedError{res.StatusCode}
+	}
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // see the import
+	if res.Header.Get("Sec-Websocket-Accept") != base64.StdEncoding.EncodeToString(sum[:]) {
+		return nil, errors.New("the upgrade was answered with a wrong Sec-WebSocket-Accept")
+	}
+	if p := res.Header.Get("Sec-Websocket-Protocol"); p != subprotocols[0] {
+		return nil, fmt.Errorf("the subprotocol %q was accepted, want %q", p, subprotocols[0])
+	}
+	return r, nil
+}
+
+// write sends whole frames.
+func (s *socket) write(frames []byte) error {
+	_ = s.tcp.SetWriteDeadline(time.Now().Add(giveUpWriting))
+	_, err := s.tcp.Write(frames)
+	return err
+}
+
+// read waits for the next message, no longer than the client is patient: an open line brings a pong every few seconds.
+func (s *socket) read() (frame.Opcode, []byte, error) {
+	_ = s.tcp.SetReadDeadline(time.Now().Add(s.patient))
+	return s.reader.Next()
+}
+
+// signal makes the writer look.
+func (s *socket) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// end closes the connection: with a reset, as a browser that vanishes, or with a FIN.
+func (s *socket) end(reset bool) {
+	s.once.Do(func() {
+		if reset {
+			_ = s.tcp.SetLinger(0)
+		}
+		close(s.done)
+		_ = s.tcp.Close()
+	})
+}
+
+// maskKey is unpredictable enough for frames that never leave this machine.
+func maskKey() uint32 {
+	var b [4]byte
+	_, _ = rand.Read(b[:])
+	return binary.LittleEndian.Uint32(b[:])
+}
