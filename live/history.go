@@ -15,20 +15,44 @@ const (
 // history is the conversation as text, as far as its transcripts tell. A connection that cannot be resumed by a handle
 // is seeded with it.
 type history struct {
-	mu    sync.Mutex
-	turns []HistoryTurn
-	bytes int
-	user  strings.Builder // of the turn that is going on
-	model strings.Builder
+	mu     sync.Mutex
+	turns  []HistoryTurn
+	bytes  int
+	halves [2]exchange // the person's half of the turn that is going on, and what was said into the answer
+	at     int         // which of them is which
+	model  strings.Builder
 
-	known   bool            // the last finished turn left a text
-	written strings.Builder // by the person; given again as it was when a turn is restarted, but not heard again
+	cut   bool // the answer was interrupted: what is heard from now on belongs to the next turn
+	known bool // the last finished turn left a text
+}
+
+// now is the person's half of the turn that is going on. Called with mu held.
+func (h *history) now() *exchange { return &h.halves[h.at] }
+
+// next is what the person has said into the answer: the model has yet to answer it. Called with mu held.
+func (h *history) next() *exchange { return &h.halves[1-h.at] }
+
+// exchange is the person's half of a turn.
+type exchange struct {
+	spoken  strings.Builder
+	written strings.Builder // given again as it was when a turn is restarted, but not heard again
 }
 
 func (h *history) heard(text string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	write(&h.user, text)
+	if h.cut {
+		write(&h.next().spoken, text)
+	} else {
+		write(&h.now().spoken, text)
+	}
+}
+
+// interrupted notes that the person has cut the answer short.
+func (h *history) interrupted() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.cut = true
 }
 
 func (h *history) said(text string) {
@@ -37,14 +61,19 @@ func (h *history) said(text string) {
 	write(&h.model, text)
 }
 
-// typed notes a text of the person that does not come back as a transcript.
-func (h *history) typed(text string) {
+// typed notes a text of the person that does not come back as a transcript. answering says that it came into an answer, to
+// which it is no question.
+func (h *history) typed(text string, answering bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.written.Len() > 0 {
+	to := &h.now().written
+	if answering || h.cut {
+		to = &h.next().written
+	}
+	if to.Len() > 0 {
 		text = "\n" + text
 	}
-	write(&h.written, text)
+	write(to, text)
 }
 
 // write appends to the text of a turn. Of one that is too long to be remembered only the end is kept.
@@ -63,9 +92,10 @@ func (h *history) turn() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.known = h.model.Len() > 0
-	h.add("user", &h.written)
-	h.add("user", &h.user)
+	h.add("user", &h.now().written)
+	h.add("user", &h.now().spoken)
 	h.add("model", &h.model)
+	h.at, h.cut = 1-h.at, false
 }
 
 // told reports whether the transcript knows what was answered in the last finished turn.
@@ -80,8 +110,9 @@ func (h *history) told() bool {
 func (h *history) restart() (heard bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	heard = h.user.Len() > 0
-	h.user.Reset()
+	heard = h.now().spoken.Len() > 0 || h.next().spoken.Len() > 0
+	h.now().spoken.Reset()
+	h.next().spoken.Reset()
 	h.model.Reset()
 	return heard
 }

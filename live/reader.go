@@ -155,7 +155,7 @@ func (r *reader) carryOut(c *Command, size int) (send bool) {
 		r.touch(now)
 		r.turns.heard(now)
 		if r.mic.unechoed {
-			r.history.typed(c.Text)
+			r.history.typed(c.Text, r.turns.answering())
 		}
 		return r.forward(c)
 	case CommandVideo:

@@ -364,7 +364,7 @@ func TestSession_theHistoryOfATurnIsBounded(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second)
 		s.history.mu.Lock()
-		n := s.history.user.Len()
+		n := s.history.now().spoken.Len()
 		s.history.mu.Unlock()
 		if n > 1<<20 {
 			t.Errorf("%d bytes of history are held", n)

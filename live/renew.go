@@ -76,6 +76,8 @@ func (s *Session) note(e *Event) {
 		if up := s.up.owned.Load(); up != nil && n.deadline == nil {
 			n.deadline = time.AfterFunc(left, (*up).Wake)
 		}
+	case EventInterrupted:
+		s.history.interrupted()
 	case EventInputTranscript:
 		s.history.heard(e.Text)
 	case EventOutputTranscript:

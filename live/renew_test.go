@@ -540,3 +540,28 @@ func TestRenew_tellsWhatWasLostHoweverQuickItWas(t *testing.T) {
 		st.end()
 	})
 }
+
+// What the person says into an answer is the next turn's: the transcript that seeds a connection must not hold what is
+// given again.
+func TestRenew_aTextThatInterruptsIsNotSeededAndGivenAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, second := beginTwice(t, nil)
+		st.up.says(Event{Kind: EventInputTranscript, Text: "question"}, Event{Kind: EventOutputTranscript, Text: "ans"}, speech(40))
+		time.Sleep(time.Second)
+		st.browser.say(`{"type":"text","text":"wait"}`)
+		synctest.Wait()
+		st.up.says(Event{Kind: EventInterrupted}, Event{Kind: EventInputTranscript, Text: "wait"}, Event{Kind: EventTurnComplete})
+		time.Sleep(time.Second)
+		second.says(Event{Kind: EventReady})
+		st.up.ended <- io.ErrUnexpectedEOF
+		time.Sleep(time.Second)
+		if got := second.got(); len(got) != 1 || got[0].Text != "wait" {
+			t.Errorf("the second upstream got %v", kinds(got))
+		}
+		want := []HistoryTurn{{"user", "question"}, {"model", "ans"}}
+		if got := st.dialer.asked()[1].History; !slices.Equal(got, want) {
+			t.Errorf("the second upstream was seeded with %v", got)
+		}
+		st.end()
+	})
+}

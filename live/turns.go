@@ -58,6 +58,13 @@ func (t *turns) cutNow(now time.Time) bool {
 	return t.open && !t.generated && !t.cut.IsZero() && now.Sub(t.cut) <= inFlight
 }
 
+// answering reports whether an answer is being spoken.
+func (t *turns) answering() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.open && !t.generated
+}
+
 // heard notes that the person stopped speaking, as the upstream or the client says.
 func (t *turns) heard(now time.Time) {
 	t.mu.Lock()
