@@ -122,3 +122,73 @@ func TestResume_theOldHolderIsNotWaitedForAgain(t *testing.T) {
 		time.Sleep(2 * time.Minute) // of the first instance's session
 	})
 }
+
+// Nobody knows the messages any more that only a dead handle knew, and the client has them still.
+func TestResume_whatADeadHandleKnewIsRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		second := newMemUpstream()
+		p, up, _ := talk(t, func(_ *Config, d *memDialer) {
+			d.later = []later{{err: &UpstreamError{Fault: FaultDeadHandle, Detail: "unknown"}}, {up: second}}
+		})
+		p.speak(tone(20, 16000)) // within the overlap
+		p.say(`{"type":"text","text":"known"}`)
+		time.Sleep(time.Second)
+		up.says(counting(0, 40), Event{Kind: EventTurnComplete}, Event{Kind: EventResumption, Handle: "h", Resumable: true, Consumed: -1})
+		time.Sleep(2 * time.Second)
+		second.says(Event{Kind: EventReady})
+		up.ended <- io.ErrUnexpectedEOF
+		time.Sleep(2 * time.Second)
+		p.settle()
+		up2, _ := p.drained()
+		up2.says(Event{Kind: EventReady})
+		if !p.resume() {
+			t.Fatal("the conversation did not go on")
+		}
+		p.settle()
+		if got := texts(up2.got()); len(got) != 1 {
+			t.Errorf("the model was told the texts %v", got)
+		}
+		p.leave()
+	})
+}
+
+// A handle that is only suspected is worth more to another instance than none.
+func TestResume_aSuspectedHandleGoesToAnotherInstance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var next []*memUpstream
+		p, up, d := talk(t, func(_ *Config, d *memDialer) {
+			for range suspicious + 1 {
+				u := newMemUpstream()
+				u.says(Event{Kind: EventReady})
+				next = append(next, u)
+				d.later = append(d.later, later{up: u})
+			}
+		})
+		p.say(`{"type":"text","text":"known"}`)
+		time.Sleep(time.Second)
+		up.says(counting(0, 40), Event{Kind: EventOutputTranscript, Text: "Yes."}, Event{Kind: EventTurnComplete}, Event{Kind: EventResumption, Handle: "h", Resumable: true, Consumed: -1})
+		time.Sleep(10 * time.Second)
+		up.ended <- io.ErrUnexpectedEOF
+		for _, u := range next[:suspicious] { // accepted, and ended before they have lived
+			u.ended <- io.ErrUnexpectedEOF
+		}
+		time.Sleep(10 * time.Second)
+		p.settle()
+		asked := d.asked()
+		if last := asked[len(asked)-1]; last.Handle != "" || len(last.History) == 0 {
+			t.Fatalf("the connection in use was asked for with %q", last.Handle)
+		}
+		if p.gateway.find(p.id).portable() {
+			t.Error("a drain would not wait for a handle that knows everything")
+		}
+		up2, d2 := p.drained()
+		up2.says(Event{Kind: EventReady})
+		if !p.resume() {
+			t.Fatal("the conversation did not go on")
+		}
+		if got := d2.asked(); got[0].Handle != "h" {
+			t.Errorf("the other instance asked for a connection with %q", got[0].Handle)
+		}
+		p.leave()
+	})
+}

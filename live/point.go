@@ -34,10 +34,10 @@ func (s *Session) setPoint(handle string, known span, overlap int, behind bool) 
 	s.tickSoon(s.freshTicket(time.Now()))
 }
 
-// dropPoint notes that the handle is dead. What the client was told to be covered stays so.
+// dropPoint notes that the handle is dead. What the client was told to be covered stays so, because it has forgotten that.
 func (s *Session) dropPoint() {
 	s.life.mu.Lock()
-	s.life.point.handle, s.life.stale = "", true
+	s.life.point.handle, s.life.point.ahead, s.life.stale = "", nil, true
 	s.life.mu.Unlock()
 }
 

@@ -303,6 +303,7 @@ func (s *Session) remembered() bool { return !s.adopted && s.history.told() }
 func (s *Session) forgoHandle() {
 	n := &s.next
 	n.handle, n.covers, n.exact = "", n.transcript, false
+	s.pointBehind(true)
 	again, lost := s.in.rewind(n.covers, s.overlap())
 	n.again, n.lost = again, n.lost+lost
 }
