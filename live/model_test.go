@@ -216,7 +216,8 @@ func (w *world) handle(u *worldUpstream) Event {
 		return e
 	}
 	known := u.memory.clone()
-	lag := min(w.rng.IntN(400*8), len(known.units)) // eight units a millisecond
+	heard := len(known.units) - len(u.marks[0].units) // what its connection began with every handle knows
+	lag := min(w.rng.IntN(400*8), heard)              // eight units a millisecond
 	known.units = known.units[:len(known.units)-lag]
 	known.texts = slices.Clone(u.atStart.texts)
 	w.handles[name] = known
