@@ -145,6 +145,7 @@ func (s *Session) freshTicket(now time.Time) time.Duration {
 func (s *Session) adopt(t *ticket, r *Resume) {
 	s.name(t.SessionID)
 	s.adopted = true
+	s.in.generation = uint64(t.Generation) + 1 // this session's connections are newer than those that the ticket is of
 	s.in.received, s.in.known, s.in.activity = t.Covered, t.Ahead, t.Activity
 	s.mic.activity, s.mic.activityAudio = t.Activity, t.Activity
 	if r.Received != nil {

@@ -14,6 +14,8 @@ type tombstone struct {
 	detail string
 	field  string
 	last   EndedNotice
+
+	generation uint64 // of its last connection
 }
 
 // elsewhere is a session that clients came to resume here although another instance may hold it.
@@ -91,7 +93,13 @@ func tellForeign(d *door) {
 
 // holder is the session that a ticket is for: the one that lives here, or a new one that goes on with its conversation.
 func (g *Gateway) holder(t *ticket, slot *Slot, c Client, r *Resume) (*Session, *turnedAway) {
-	if s, no := g.known(t); s != nil || no != nil {
+	s, no := g.known(t)
+	if s != nil && g.outlived(t, s.in.newest()) {
+		s.end(ReasonSessionElsewhere, "")
+		<-s.over
+		s, no = g.known(t)
+	}
+	if s != nil || no != nil {
 		return s, no
 	}
 	p, err := resolve(slot.config, slot.backend.Name, &t.Config)
@@ -99,7 +107,7 @@ func (g *Gateway) holder(t *ticket, slot *Slot, c Client, r *Resume) (*Session, 
 		m := asMessageError(err)
 		return nil, &turnedAway{reason: *m.Ends, detail: m.Message, field: m.Field}
 	}
-	s := newSession(g, slot.backend, slot.config, c, p)
+	s = newSession(g, slot.backend, slot.config, c, p)
 	s.adopt(t, r)
 	if no := g.begin(s, slot); no != nil {
 		if other := g.find(t.SessionID); other != nil { // another connection with the same ticket was faster
@@ -110,6 +118,12 @@ func (g *Gateway) holder(t *ticket, slot *Slot, c Client, r *Resume) (*Session, 
 	return s, nil
 }
 
+// outlived reports whether the conversation of a ticket went on, on another instance, after a connection here with a
+// generation: what this instance has of it is an older branch.
+func (g *Gateway) outlived(t *ticket, generation uint64) bool {
+	return t.Instance != g.instance && uint64(t.Generation) >= generation
+}
+
 // known is what this instance knows of the session that a ticket is for: nothing, when the ticket is to be honoured.
 func (g *Gateway) known(t *ticket) (*Session, *turnedAway) {
 	now := time.Now()
@@ -118,7 +132,7 @@ func (g *Gateway) known(t *ticket) (*Session, *turnedAway) {
 	if s := g.sessions[t.SessionID]; s != nil {
 		return s, nil
 	}
-	if e, ok := g.ended[t.SessionID]; ok && now.Before(e.until) {
+	if e, ok := g.ended[t.SessionID]; ok && now.Before(e.until) && !g.outlived(t, e.generation) {
 		return nil, e.answer()
 	}
 	if t.Instance == g.instance {
@@ -161,6 +175,7 @@ func (g *Gateway) bury(s *Session) {
 	now := time.Now()
 	forget(g.ended, func(e tombstone) bool { return now.After(e.until) })
 	e := s.tombstone()
+	e.generation = s.in.newest()
 	e.until = now.Add(s.config.Resume.Window)
 	g.ended[s.id] = e
 }

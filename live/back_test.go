@@ -1,0 +1,56 @@
+package live
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestResume_theConversationComesBackToItsFirstInstance(t *testing.T) {
+	for name, wait := range map[string]time.Duration{"while it has it": 0, "when it has buried it": 70 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, up, d := talk(t, nil)
+				one := p.gateway
+				back := newMemUpstream()
+				d.later = []later{{up: back}}
+				up.says(Event{Kind: EventResumption, Handle: "h", Resumable: true, Consumed: -1})
+				time.Sleep(2 * time.Second)
+				p.settle()
+				p.cut(0) // the way to the first instance is lost
+				two, up2, _ := instance(t, nil)
+				p.gateway = two
+				for range elsewhereTries {
+					p.resume()
+					<-p.done
+				}
+				up2.says(Event{Kind: EventReady})
+				if !p.resume() {
+					t.Fatal("the conversation did not go on")
+				}
+				up2.says(counting(0, 100), Event{Kind: EventTurnComplete}, Event{Kind: EventResumption, Handle: "h2", Resumable: true, Consumed: -1})
+				for range 2 + int(wait/time.Second) {
+					time.Sleep(time.Second)
+					p.settle()
+				}
+				p.cut(0) // and found again, while that to the second is lost
+				p.gateway = one
+				back.says(Event{Kind: EventReady})
+				for range elsewhereTries + 1 {
+					if p.ended = nil; p.resume() {
+						break
+					}
+					<-p.done
+				}
+				if p.resumed == nil {
+					t.Fatalf("the conversation did not go on: %v", p.ended)
+				}
+				if got := d.asked(); len(got) != 2 || got[1].Handle != "h2" {
+					t.Errorf("%d connections were opened, the last with %+v", len(got), got[len(got)-1])
+				}
+				p.leave()
+				time.Sleep(3 * time.Minute)
+			})
+		})
+	}
+}
