@@ -31,17 +31,25 @@ type traveller struct {
 	w     *world
 	rng   *rand.Rand
 	cfg   Config
-	moves int
+	all   []*Gateway
 	drain []chan struct{}
 }
 
-// instance is another instance of the server, where the conversation is from now on.
+// instance is the instance of the server where the conversation is from now on: a new one, or, now and then, one that
+// it was on before, and that may have an older branch of it.
 func (v *traveller) instance() *Gateway {
 	v.w.mu.Lock()
-	v.w.here++
+	defer v.w.mu.Unlock()
+	if len(v.all) > 0 && v.rng.IntN(2) == 0 {
+		if n := v.rng.IntN(len(v.all)); n+1 != v.w.here && !v.all[n].Draining() {
+			v.w.here = n + 1
+			return v.all[n]
+		}
+	}
+	v.w.here = len(v.all) + 1
 	d := &worldDialer{v.w, v.w.here}
-	v.w.mu.Unlock()
-	return NewGateway(v.cfg, []Backend{{Name: BackendGemini, Workflow: "gemini-live", Dialer: d}}, slog.New(slog.DiscardHandler))
+	v.all = append(v.all, NewGateway(v.cfg, []Backend{{Name: BackendGemini, Workflow: "gemini-live", Dialer: d}}, slog.New(slog.DiscardHandler)))
+	return v.all[v.w.here-1]
 }
 
 // worldDialer is one instance's way to the world: what a session that was left behind does there does not matter. Where a
@@ -52,7 +60,10 @@ type worldDialer struct {
 	instance int
 }
 
-func (d *worldDialer) Dial(_ context.Context, s Setup) (Upstream, error) {
+func (d *worldDialer) Dial(ctx context.Context, s Setup) (Upstream, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	u, err := d.dial(s)
@@ -61,7 +72,7 @@ func (d *worldDialer) Dial(_ context.Context, s Setup) (Upstream, error) {
 	}
 	u.at = d.instance
 	if d.instance == d.here {
-		if before := d.up; before != nil && before.at == d.instance && d.instance > 1 && before.over && s.Handle != "" {
+		if before := d.up; before != nil && before.at == d.instance && d.moved && before.over && s.Handle != "" {
 			turn := len(before.atStart.units) + 2*20*8 // two frames may have crossed the answer's beginning
 			d.forgot.units = append(d.forgot.units, before.memory.units[:min(turn, len(before.memory.units))]...)
 			d.forgot.texts = append(d.forgot.texts, before.atStart.texts...)
@@ -210,7 +221,9 @@ func (v *traveller) move(drained bool) {
 		v.cut(v.rng.IntN(3000))
 	}
 	v.gateway = v.instance()
-	v.moves++
+	v.w.mu.Lock()
+	v.w.moved = true
+	v.w.mu.Unlock()
 	v.comeBack()
 }
 
