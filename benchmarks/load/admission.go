@@ -100,7 +100,6 @@ func (a *api) admission(address, protocol, ticket string) (admission, error) {
 type status struct {
 	Version     string
 	MaxSessions int
-	Backends    map[string]struct{ Simulated bool }
 }
 
 func (a *api) status(ctx context.Context) (s status, err error) {

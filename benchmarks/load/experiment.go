@@ -147,11 +147,6 @@ func (x *experiment) upstream() string {
 // once runs n sessions.
 func (x *experiment) once(ctx context.Context, n int) (*result.Run, error) {
 	r := newRun(x, n, x.echo)
-	if x.o.findMax { // each trial at its own pace
-		o := *x.o
-		o.ramp = x.o.usualRamp(n)
-		r.o = &o
-	}
 	if x.model != nil {
 		x.model.run.Store(r)
 	}

@@ -75,7 +75,7 @@ func TestLoad_measuresAServerThatEchoes(t *testing.T) {
 	t.Parallel()
 	s := start(t, echoes, nil)
 	for _, more := range []string{"", "--resumable"} {
-		r := call(t, t.Context(), short+"--sessions 3 %s ws://%s", more, s.addr).well()
+		r := call(t, t.Context(), short+"--sessions 3 %s ws://%s", more, s.Addr).well()
 		if r.Target.Upstream != expectEcho || !r.Target.Simulated || r.Target.Version != "test" || r.Target.Model == "" {
 			t.Errorf("%+v", r.Target)
 		}
@@ -126,7 +126,7 @@ func TestLoad_measuresTheDelayOfAnswers(t *testing.T) {
 	s := start(t, func(c *simulator.Config) {
 		c.SilenceDuration, c.ThinkingDelay, c.ThinkingExtra = 200*time.Millisecond, 50*time.Millisecond, 0
 	}, nil)
-	o := call(t, t.Context(), "--duration 4s --warm-up 100ms --ramp 50ms --sessions 2 --talk 500ms --silence 1500ms ws://%s", s.addr)
+	o := call(t, t.Context(), "--duration 4s --warm-up 100ms --ramp 50ms --sessions 2 --talk 500ms --silence 1500ms ws://%s", s.Addr)
 	r := o.well()
 	if r.Target.Upstream != expectAnswers || r.RoundTripMicros.Count != 0 {
 		t.Errorf("%+v, %d round trips", r.Target, r.RoundTripMicros.Count)
@@ -143,7 +143,7 @@ func TestLoad_countsRefusalsByReason(t *testing.T) {
 	t.Parallel()
 	s := start(t, echoes, func(c *live.Config) { c.Live.MaxSessions = 2 })
 	for ask, reason := range map[string]string{"true": "create: 503 at_capacity", "false": "upgrade: 503 at_capacity"} {
-		o := call(t, t.Context(), short+"--ramp 500ms --sessions 5 --create=%s --limit-lost 0 ws://%s", ask, s.addr)
+		o := call(t, t.Context(), short+"--ramp 500ms --sessions 5 --create=%s --limit-lost 0 ws://%s", ask, s.Addr)
 		r := o.result()
 		if r.Sessions.Ready != 2 || r.Sessions.Failed != 3 || r.Sessions.Reasons[reason] != 3 || r.Sessions.Completed != 2 {
 			t.Errorf("%+v", r.Sessions)
@@ -177,10 +177,10 @@ func TestLoad_saysWhyItCannotBegin(t *testing.T) {
 	for args, why := range map[string]string{
 		"--start /nowhere/stonepot":                      "no such file",
 		"--start " + silent:                              "did not say where it listens",
-		"--pid 99999999 ws://" + s.addr:                  "no such process",
-		"--simulator 127.0.0.1:0 ws://" + s.addr:         "no frame came back: the server does not use the simulator here",
-		"--silence 0s ws://" + s.addr:                    "--silence 0 gives it no pause",
-		"ws://" + s.addr + "/api/nothing --create=false": "upgrade: 404",
+		"--pid 99999999 ws://" + s.Addr:                  "no such process",
+		"--simulator 127.0.0.1:0 ws://" + s.Addr:         "no frame came back: the server does not use the simulator here",
+		"--silence 0s ws://" + s.Addr:                    "--silence 0 gives it no pause",
+		"ws://" + s.Addr + "/api/nothing --create=false": "upgrade: 404",
 	} {
 		if o := call(t, t.Context(), "%s", args); o.code != exitFailed || !strings.Contains(o.err, why) {
 			t.Errorf("%s: exit code %d, %s", args, o.code, o.err)

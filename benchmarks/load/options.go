@@ -44,7 +44,7 @@ type options struct {
 	owned  bool // --i-own-this-target
 
 	sessions  int
-	ramp      time.Duration // from the first session's beginning to the last one's
+	ramp      time.Duration // from the first session's beginning to the last one's; 0: see rampOf
 	warmUp    time.Duration // after the ramp, before anything is measured
 	duration  time.Duration // of measuring
 	timeout   time.Duration // for a session to become ready
@@ -203,14 +203,16 @@ func (o *options) fill(talkGiven bool) (err error) {
 	if o.rate == 0 && o.frame > 0 {
 		o.rate = float64(2*o.voice.hz) / float64(o.frame)
 	}
-	if o.ramp == 0 {
-		o.ramp = o.usualRamp(o.sessions)
-	}
 	return nil
 }
 
-// usualRamp is how long n sessions take to begin where nobody said.
-func (o *options) usualRamp(n int) time.Duration { return time.Duration(n) * 20 * time.Millisecond }
+// rampOf is how long n sessions take to begin.
+func (o *options) rampOf(n int) time.Duration {
+	if o.ramp > 0 {
+		return o.ramp
+	}
+	return time.Duration(n) * 20 * time.Millisecond
+}
 
 // check refuses in words what cannot be meant.
 func (o *options) check(unbounded bool, given map[string]bool) error {
@@ -311,10 +313,10 @@ func (o *options) aim(url string) (err error) {
 	return nil
 }
 
-// described is o for the JSON file.
-func (o *options) described() result.Load {
+// described is a run of n sessions for the JSON file.
+func (o *options) described(n int) result.Load {
 	return result.Load{
-		Sessions: o.sessions, RampMs: o.ramp.Milliseconds(), WarmUpMs: o.warmUp.Milliseconds(), DurationMs: o.duration.Milliseconds(),
+		Sessions: n, RampMs: o.rampOf(n).Milliseconds(), WarmUpMs: o.warmUp.Milliseconds(), DurationMs: o.duration.Milliseconds(),
 		FrameBytes: o.frame, Rate: o.rate, InputHz: o.voice.hz, TalkMs: o.talk.Milliseconds(), SilenceMs: o.silence.Milliseconds(),
 		WAV: o.wav, Dialect: o.dialect, Resumable: o.resumable, LateMs: o.late.Milliseconds(),
 	}

@@ -76,7 +76,7 @@ func TestParse_refusesInWords(t *testing.T) {
 func TestParse_understands(t *testing.T) {
 	for args, holds := range map[string]func(o *options) bool{
 		"ws://127.0.0.1:8080": func(o *options) bool {
-			return o.target.host == "127.0.0.1:8080" && !o.target.tls && o.target.path == "" && o.rate == 50 && o.ramp == 200*time.Millisecond
+			return o.target.host == "127.0.0.1:8080" && !o.target.tls && o.target.path == "" && o.rate == 50 && o.rampOf(10) == 200*time.Millisecond
 		},
 		"http://localhost --sessions 7":           func(o *options) bool { return o.target.host == "localhost:80" && o.sessions == 7 },
 		"--sessions 7 ws://[::1]:9 --resumable":   func(o *options) bool { return o.target.host == "[::1]:9" && o.resumable },

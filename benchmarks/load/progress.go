@@ -15,7 +15,7 @@ import (
 type progress struct {
 	to       io.Writer
 	terminal bool
-	drawn    int // characters on the line
+	drawn    bool // there is a line on the terminal
 	lines    int
 }
 
@@ -24,6 +24,14 @@ func newProgress(f *os.File) *progress {
 	info, err := f.Stat()
 	return &progress{to: f, terminal: err == nil && info.Mode()&os.ModeCharDevice != 0}
 }
+
+// What terminals do when they read it (ECMA-48, DEC private modes): a line that is too long is cut rather than wrapped,
+// so that the next one takes its place.
+const (
+	noWrap    = "\x1b[?7l"
+	wrap      = "\x1b[?7h"
+	eraseRest = "\x1b[K"
+)
 
 // elsewhere is how many moments pass between two lines that stay.
 const elsewhere = 5
@@ -35,8 +43,8 @@ func (p *progress) line(r *run, m result.Moment) {
 	}
 	text := describe(r, m)
 	if p.terminal {
-		fmt.Fprintf(p.to, "\r%s%s", text, strings.Repeat(" ", max(0, p.drawn-len(text))))
-		p.drawn = len(text)
+		fmt.Fprint(p.to, "\r", noWrap, text, eraseRest, wrap)
+		p.drawn = true
 		return
 	}
 	if p.lines++; p.lines%elsewhere == 1 {
@@ -55,11 +63,11 @@ func (p *progress) say(format string, args ...any) {
 
 // clear takes the line away.
 func (p *progress) clear() {
-	if p == nil || !p.terminal || p.drawn == 0 {
+	if p == nil || !p.drawn {
 		return
 	}
-	fmt.Fprintf(p.to, "\r%s\r", strings.Repeat(" ", p.drawn))
-	p.drawn = 0
+	fmt.Fprint(p.to, "\r", eraseRest)
+	p.drawn = false
 }
 
 // describe is a moment in one line of ASCII.

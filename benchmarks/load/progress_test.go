@@ -36,8 +36,8 @@ func TestProgress_drawsOneLineAgainAndAgain(t *testing.T) {
 	p.line(r, result.Moment{P50Micros: 310, P99Micros: 1200, LagMicros: 90, Sent: 50, Received: 49, Cores: 0.25, ResidentKB: 64 << 10})
 	line := out.String()
 	for _, want := range []string{
-		"\r[##########----------] 10s/20s", "1/2 sessions (1 failed)", "round trip p50 0.31ms p99 1.20ms", "lag p99 0.09ms",
-		"up 50/s down 49/s", "server 0.25 cores 64 MB",
+		"\r" + noWrap + "[##########----------] 10s/20s", "1/2 sessions (1 failed)", "round trip p50 0.31ms p99 1.20ms", "lag p99 0.09ms",
+		"up 50/s down 49/s", "server 0.25 cores 64 MB" + eraseRest + wrap,
 	} {
 		if !strings.Contains(line, want) {
 			t.Errorf("%q is not in %q", want, line)
@@ -45,7 +45,7 @@ func TestProgress_drawsOneLineAgainAndAgain(t *testing.T) {
 	}
 	out.Reset()
 	p.say("a sentence")
-	if got := out.String(); got != "\r"+strings.Repeat(" ", len(line)-1)+"\ra sentence\n" {
+	if got := out.String(); got != "\r"+eraseRest+"a sentence\n" {
 		t.Errorf("%q", got)
 	}
 }

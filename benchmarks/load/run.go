@@ -73,9 +73,8 @@ const drainWait = 2 * time.Second
 // execute runs all of it. When ctx ends, it ends early and says so in the result. The error is errNothing or nil.
 func (r *run) execute(ctx context.Context) (*result.Run, error) {
 	res := &result.Run{
-		Kind: result.Kind, Version: result.Version, Began: time.Now().UTC(), Machine: result.ThisMachine(), Load: r.o.described(),
+		Kind: result.Kind, Version: result.Version, Began: time.Now().UTC(), Machine: result.ThisMachine(), Load: r.o.described(r.sessions),
 	}
-	res.Load.Sessions = r.sessions
 	res.Sessions.Asked = r.sessions
 	watch := newWatch(r)
 	var all sync.WaitGroup
@@ -114,7 +113,7 @@ func (r *run) ramp(ctx context.Context, all *sync.WaitGroup) {
 	var opening sync.WaitGroup
 	begin := r.clock()
 	for n := range r.sessions {
-		at := begin + r.o.ramp*time.Duration(n)/time.Duration(r.sessions)
+		at := begin + r.o.rampOf(r.sessions)*time.Duration(n)/time.Duration(r.sessions)
 		if !wait(ctx, at-r.clock()) {
 			break
 		}
