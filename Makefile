@@ -113,12 +113,12 @@ bench-start: ## from start_session to session_ready on a long way, without and w
 	go run ./benchmarks start
 
 .PHONY: bench-load
-bench-load: build ## load the built binary and measure it; LOAD="--find-max" or other flags of benchmarks/load
-	go run ./benchmarks/load --start bin/stonepot $(LOAD)
+bench-load: build ## load the built binary and measure it; ARGS="--find-max" or other flags of benchmarks/load
+	go run ./benchmarks/load --start bin/stonepot $(ARGS)
 
 .PHONY: bench-report
-bench-report: ## a page with plots of the newest load run; RUNS="before.json after.json" compares two
-	go run ./benchmarks/report $(RUNS)
+bench-report: ## a page with plots of the newest load run; ARGS="before.json after.json" compares two
+	go run ./benchmarks/report $(ARGS)
 
 .PHONY: bench-resume
 bench-resume: ## what outliving connections takes: interruptions on bad links, playback on far ones, hand-overs, memory
