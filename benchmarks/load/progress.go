@@ -100,7 +100,7 @@ func (r *run) stage() (share float64, name string) {
 	switch {
 	case now < from: // which is not known yet
 		ready, failures := r.figures.counts()
-		return 0, fmt.Sprintf("starting %3d%%", 100*(ready+failures)/r.sessions)
+		return float64(ready+failures) / float64(r.sessions), "starting"
 	case now < to:
 		done, all := (now - from).Round(time.Second), (to - from).Round(time.Second)
 		return float64(now-from) / float64(to-from), fmt.Sprintf("%v/%v", done, all)

@@ -68,7 +68,7 @@ func TestProgress_saysLessWhereNobodyWatches(t *testing.T) {
 func TestStage_knowsWhereTheRunIs(t *testing.T) {
 	r := underway()
 	r.from.Store(math.MaxInt64)
-	if share, name := r.stage(); share != 0 || name != "starting 100%" {
+	if share, name := r.stage(); share != 1 || name != "starting" {
 		t.Errorf("%v %s", share, name)
 	}
 	r.from.Store(0)
@@ -102,6 +102,11 @@ func TestPrintResult_showsWhatMatters(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in\n%s", want, out.String())
 		}
+	}
+	r.Search.Bounded = true
+	printSearch(&out, r.Search)
+	if !strings.Contains(out.String(), "at least   3 sessions keep") || !strings.Contains(out.String(), "raise --max-sessions") {
+		t.Errorf("nobody is told that more may be carried:\n%s", out.String())
 	}
 	if strings.Contains(out.String(), "answer") {
 		t.Errorf("answers were not measured:\n%s", out.String())

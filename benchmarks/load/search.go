@@ -144,7 +144,7 @@ func (x *experiment) findMax(ctx context.Context) (*result.Run, error) {
 	if best == nil {
 		return nil, err
 	}
-	s.Best = n
+	s.Best, s.Bounded = n, n == x.o.maxSessions
 	s.PerCoreOfMachine = float64(n) / float64(best.Machine.CPUs)
 	if n > 0 && best.Server != nil && best.Server.Cores > 0 {
 		s.PerCoreUsed = float64(n) / best.Server.Cores

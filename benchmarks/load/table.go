@@ -92,11 +92,18 @@ func printSearch(to io.Writer, s *result.Search) {
 	if s == nil {
 		return
 	}
-	fmt.Fprintf(to, "\nat most    %d sessions keep p99 ≤ %.4g ms and lost ≤ %d", s.Best, s.LimitP99Ms, s.LimitLost)
+	most := "at most"
+	if s.Bounded {
+		most = "at least"
+	}
+	fmt.Fprintf(to, "\n%-10s %d sessions keep p99 ≤ %.4g ms and lost ≤ %d", most, s.Best, s.LimitP99Ms, s.LimitLost)
 	if s.PerCoreUsed > 0 {
 		fmt.Fprintf(to, ": %.0f for each core that the server used", s.PerCoreUsed)
 	}
 	fmt.Fprintf(to, " (%.0f for each core of the machine, which the generator shares)\n", s.PerCoreOfMachine)
+	if s.Bounded {
+		fmt.Fprintln(to, "           no more were tried: raise --max-sessions")
+	}
 	if s.GeneratorLimited {
 		fmt.Fprintln(to, "           the generator was the limit: the server may carry more, give it a machine of its own")
 	}

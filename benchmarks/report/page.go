@@ -258,8 +258,17 @@ func searches(runs []*result.Run) []fact {
 		figure("sessions", "%.0f", runs, func(r *result.Run) float64 { return float64(r.Search.Best) }),
 		figure("for each core that the server used", "%.0f", runs, func(r *result.Run) float64 { return r.Search.PerCoreUsed }),
 		figure("for each core of the machine", "%.0f", runs, func(r *result.Run) float64 { return r.Search.PerCoreOfMachine }),
-		words("the limit was", runs, func(r *result.Run) string {
-			return map[bool]string{true: "the generator's, too", false: "the server's"}[r.Search.GeneratorLimited]
-		}),
+		words("the limit was", runs, limitedBy),
+	}
+}
+
+func limitedBy(r *result.Run) string {
+	switch {
+	case r.Search.Bounded:
+		return "what was to be tried"
+	case r.Search.GeneratorLimited:
+		return "the generator's, too"
+	default:
+		return "the server's"
 	}
 }

@@ -163,7 +163,8 @@ type Search struct {
 	LimitP99Ms       float64 `json:"limitP99Ms"`
 	LimitLost        int64   `json:"limitLost"`
 	Best             int     `json:"best"`
-	GeneratorLimited bool    `json:"generatorLimited"` // the server may carry more than Best
+	GeneratorLimited bool    `json:"generatorLimited"` // the server may carry more than Best…
+	Bounded          bool    `json:"bounded"`          // …because no more were to be tried
 	PerCoreUsed      float64 `json:"perCoreUsed"`      // Best by the cores that the server used; 0: not known
 	PerCoreOfMachine float64 `json:"perCoreOfMachine"` // Best by the machine's CPUs, the generator's share included
 	Trials           []Trial `json:"trials"`
