@@ -73,6 +73,7 @@ export class CountingPerson {
       },
       keep,
       now: () => performance.now(),
+      wall: Date.now,
     });
   }
 

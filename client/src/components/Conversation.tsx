@@ -4,6 +4,7 @@ import { useEffect, useRef } from "react";
 import { useCall } from "@/hooks/use-call";
 import { isLive } from "@/voice/state";
 import { CaptionList } from "./CaptionList";
+import { CaptionTools } from "./CaptionTools";
 import { Composer } from "./Composer";
 import { Controls } from "./Controls";
 import { Details } from "./Details";
@@ -111,6 +112,7 @@ export function Conversation() {
               aria-label="Conversation text"
               className="flex min-h-0 flex-1 flex-col rounded-t-3xl border border-b-0 border-line bg-surface wide:rounded-3xl wide:border-b"
             >
+              <CaptionTools captions={snapshot.captions} session={snapshot.session} />
               <CaptionList captions={snapshot.captions} announce={snapshot.textOnly} />
               {live && <Composer call={call} enabled={status !== "connecting"} />}
             </section>

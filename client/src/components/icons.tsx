@@ -88,3 +88,28 @@ export function ChevronIcon(props: IconProps) {
     </Line>
   );
 }
+
+export function CopyIcon(props: IconProps) {
+  return (
+    <Line {...props}>
+      <rect x="9" y="9" width="11" height="11" rx="2.500" />
+      <path d="M5 15H4.500A1.500 1.500 0 0 1 3 13.500v-9A1.500 1.500 0 0 1 4.500 3h9A1.500 1.500 0 0 1 15 4.500V5" />
+    </Line>
+  );
+}
+
+export function SaveIcon(props: IconProps) {
+  return (
+    <Line {...props}>
+      <path d="M12 4v11M7 10.500l5 5 5-5M5 20h14" />
+    </Line>
+  );
+}
+
+export function DownIcon(props: IconProps) {
+  return (
+    <Line {...props}>
+      <path d="M12 5v14M5.500 12.500 12 19l6.500-6.500" />
+    </Line>
+  );
+}

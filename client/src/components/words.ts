@@ -119,3 +119,10 @@ export function duration(ms: number): string {
   const rest = String(seconds % 60).padStart(2, "0");
   return hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
 }
+
+const hoursAndMinutes = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
+
+/** Hours and minutes of a time in Unix milliseconds, as the person's own clock shows them. */
+export function timeOfDay(unixMs: number): string {
+  return hoursAndMinutes.format(unixMs);
+}

@@ -23,5 +23,6 @@ export function createCall(server: Server): Call {
     openSocket: ({ url, protocols }) => new WebSocket(url, [...protocols]),
     keep: keepIn(() => window.sessionStorage, Date.now, () => performance.now()),
     now: () => performance.now(),
+    wall: Date.now,
   });
 }

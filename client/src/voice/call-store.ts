@@ -9,6 +9,9 @@ export class CallStore {
   private notices: readonly Notice[] = [];
   private readonly listeners = new Set<() => void>();
 
+  /** `wall` is the time of day in Unix milliseconds: captions carry it. */
+  constructor(private readonly wall: () => number) {}
+
   get snapshot(): CallSnapshot {
     return this.current;
   }
@@ -36,8 +39,8 @@ export class CallStore {
 
   caption(next: captions.Captions): void {
     if (next === this.text) return;
-    this.text = next;
-    this.update({ captions: next.list });
+    this.text = captions.stamped(this.text, next, this.wall());
+    this.update({ captions: this.text.list });
   }
 
   session(facts: Partial<SessionFacts>): void {

@@ -139,6 +139,7 @@ describe("failing", () => {
       openSocket: () => s.socket,
       keep: s.keep,
       now: () => 0,
+      wall: () => 0,
     });
     call.start();
     expect(call.getSnapshot()).toMatchObject({ status: "failed", problem: { code: "unsupported" } });

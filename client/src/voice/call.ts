@@ -18,7 +18,7 @@ import { Timers } from "./timers";
 export class Call {
   readonly levels: Levels = { microphone: 0, speech: 0 };
 
-  private readonly store = new CallStore();
+  private readonly store: CallStore;
   private readonly detector = new SpeechDetector();
   private run: Run | undefined;
   /** What the next `open` goes on with, and what the snapshot offers to go on with. */
@@ -30,7 +30,9 @@ export class Call {
   private stepping = false;
   private readonly timers = new Timers((event) => this.dispatch(event));
 
-  constructor(private readonly world: CallWorld) {}
+  constructor(private readonly world: CallWorld) {
+    this.store = new CallStore(() => world.wall());
+  }
 
   // Bound, so that they can be handed to useSyncExternalStore.
   readonly subscribe = (listener: () => void): (() => void) => this.store.subscribe(listener);

@@ -10,6 +10,9 @@ export interface Caption {
   readonly closed: boolean;
   /** The model was cut short here. */
   readonly interrupted: boolean;
+  /** When its first and its newest words were shown, Unix milliseconds (`stamped`). */
+  readonly at: number;
+  readonly until: number;
 }
 
 export interface Captions {
@@ -33,6 +36,20 @@ const maxCaptions = 400;
 const newTurn = { typed: [], whole: false, again: undefined } as const;
 
 export const noCaptions: Captions = { list: [], nextId: 1, personInTurn: false, echoes: [], ...newTurn };
+
+/** Gives the captions that changed since `before` their times; `now` is the time of day in Unix milliseconds. */
+export function stamped(before: Captions, after: Captions, now: number): Captions {
+  if (after.list === before.list) return after;
+  const known = new Map(before.list.map((x) => [x.id, x]));
+  const list = after.list.map((x, i) => {
+    const old = known.get(x.id);
+    if (old) return old.text === x.text ? x : { ...x, until: Math.max(now, x.at) };
+    // A question whose transcript is late stands above its answer, and is not younger than that.
+    const at = Math.min(now, known.get(after.list[i + 1]?.id ?? -1)?.at ?? now);
+    return { ...x, at, until: at };
+  });
+  return { ...after, list };
+}
 
 /** The text of a conversation from before; whatever was being said then is over. */
 export function restore(list: readonly Caption[]): Captions {
@@ -166,8 +183,8 @@ function begun(c: Captions): Captions {
   return c.whole ? turnOver(c, false) : c;
 }
 
-function add(c: Captions, caption: Omit<Caption, "id">, at = c.list.length): Captions {
-  const list = [...c.list.slice(0, at), { ...caption, id: c.nextId }, ...c.list.slice(at)];
+function add(c: Captions, caption: Omit<Caption, "id" | "at" | "until">, at = c.list.length): Captions {
+  const list = [...c.list.slice(0, at), { ...caption, id: c.nextId, at: 0, until: 0 }, ...c.list.slice(at)];
   return { ...c, list: list.slice(-maxCaptions), nextId: c.nextId + 1 };
 }
 

@@ -119,6 +119,7 @@ export function setUp(keep = new FakeKeep()) {
     },
     keep,
     now: () => performance.now(),
+    wall: () => Date.now(),
   });
   return {
     call,

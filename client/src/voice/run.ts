@@ -20,6 +20,8 @@ export interface CallWorld {
   readonly keep: Keep;
   /** Milliseconds of a clock that only goes forward. */
   now(): number;
+  /** The time of day, Unix milliseconds. */
+  wall(): number;
 }
 
 /** What a run tells its owner. Nothing is called after `close`. */

@@ -34,8 +34,8 @@ const saved: Saved = {
   outputHz: 24_000,
   session: { ...noSession, id: "s", model: "m", voice: "Kore", turns: 3, startupMs: 12, simulated: true, readySince: 1000 },
   captions: [
-    { id: 7, who: "person", text: "Hello?", closed: true, interrupted: false },
-    { id: 9, who: "model", text: "Hi, ünï 你好", closed: false, interrupted: true },
+    { id: 7, who: "person", text: "Hello?", closed: true, interrupted: false, at: 1_799_999_990_000, until: 1_799_999_991_000 },
+    { id: 9, who: "model", text: "Hi, ünï 你好", closed: false, interrupted: true, at: 1_799_999_992_000, until: 1_799_999_993_000 },
   ],
 };
 
@@ -81,7 +81,7 @@ describe("what outlives a reload", () => {
   it("is small: the newest captions", () => {
     const { keep } = setUp();
     const say = (n: number, length: number): Saved["captions"] =>
-      Array.from({ length: n }, (_, id) => ({ id, who: "model", text: `${id} `.padEnd(length, "x"), closed: true, interrupted: false }));
+      Array.from({ length: n }, (_, id) => ({ id, who: "model", text: `${id} `.padEnd(length, "x"), closed: true, interrupted: false, at: id, until: id }));
     keep.write({ ...saved, captions: say(400, 10) });
     expect(keep.read()?.captions.map((c) => Number.parseInt(c.text))).toEqual(Array.from({ length: 100 }, (_, i) => 300 + i));
     keep.write({ ...saved, captions: say(90, 3000) });

@@ -97,6 +97,8 @@ function revive(saved: Fields, at: number): Saved {
       text: caption.string("text"),
       closed: caption.boolean("closed"),
       interrupted: caption.boolean("interrupted"),
+      at: caption.number("at", 0),
+      until: caption.number("until", 0),
     })),
   };
 }
