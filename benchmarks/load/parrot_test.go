@@ -26,8 +26,10 @@ type parrot struct {
 	// What it does wrong; nil: nothing. Set before it is called.
 	copies func(m mark) int           // how often a frame comes back
 	stall  func(m mark) time.Duration // how long it takes nothing else meanwhile
+	change func(m mark, frame []byte) // what it makes of a frame
 	create http.HandlerFunc           // POST /api/session/create
 	most   int64                      // sessions at once; 0: any number
+	ending func(m mark) []byte        // what it says in the place of an echo before it hangs up; nil: it echoes
 
 	open atomic.Int64
 	mu   sync.Mutex
@@ -94,15 +96,33 @@ func (p *parrot) talk(conn net.Conn, from *bufio.Reader) {
 			text(`{"type":"session_ended"}`)
 			_, _ = conn.Write(frame.Append(nil, frame.Close, frame.ClosePayload(1000, "")))
 		case op == frame.Binary:
+			if last := p.last(payload); last != nil {
+				_, _ = conn.Write(last)
+				// A connection that is closed with something unread is reset, and the other side sees that instead.
+				_ = conn.(*net.TCPConn).CloseWrite()
+				_, _ = io.Copy(io.Discard, from)
+				return
+			}
 			p.echo(conn, payload)
 		}
 	}
+}
+
+// last is what is said for a frame before the connection is closed; nil: it goes on.
+func (p *parrot) last(payload []byte) []byte {
+	if m, ok := readMark(payload); ok && p.ending != nil {
+		return p.ending(m)
+	}
+	return nil
 }
 
 func (p *parrot) echo(conn net.Conn, payload []byte) {
 	m, _ := readMark(payload)
 	if p.stall != nil {
 		time.Sleep(p.stall(m)) // the server is slow: that is what is measured
+	}
+	if p.change != nil {
+		p.change(m, payload)
 	}
 	n := 1
 	if p.copies != nil {
@@ -236,5 +256,63 @@ func TestLoad_endsEarlyWithItsFigures(t *testing.T) {
 	r := o.result()
 	if !r.Interrupted || r.Sessions.Completed != 1 || r.Frames.Received == 0 || r.MeasuredMs >= 600_000 || !strings.Contains(o.out, "(interrupted)") {
 		t.Errorf("exit code %d, %+v, %d ms\n%s\n%s", o.code, r.Sessions, r.MeasuredMs, o.out, o.err)
+	}
+}
+
+func TestLoad_countsSessionsThatBreakInTheMiddleByReason(t *testing.T) {
+	t.Parallel()
+	text := func(s string) []byte { return frame.Append(nil, frame.Text, []byte(s)) }
+	endings := map[uint32]struct {
+		said   []byte
+		reason string
+	}{
+		0: {[]byte{}, "in the middle: connection closed without a goodbye"},
+		1: {frame.Append(nil, frame.Close, frame.ClosePayload(1012, "restarting")), "in the middle: closed with 1012"},
+		2: {text(`{"type":"error","code":"upstream_quota","error":"No more."}`), "error upstream_quota"},
+		3: {text(`{"type"`), "a message of the server is no JSON"},
+		4: {[]byte{0x82, 0x81, 1, 2, 3, 4, 5}, "in the middle: the server violated the WebSocket protocol"},
+	}
+	p := newParrot(t, func(p *parrot) {
+		p.ending = func(m mark) []byte {
+			if m.seq < 5 || !m.measured {
+				return nil
+			}
+			return endings[m.session].said
+		}
+	})
+	p.Start()
+	r := call(t, t.Context(), short+"--sessions 6 --expect echo ws://%s", p.addr()).result()
+	if r.Sessions.Ready != 6 || r.Sessions.Failed != 5 || r.Sessions.Completed != 1 || r.Frames.Lost < 5 {
+		t.Errorf("%+v, %+v", r.Sessions, r.Frames)
+	}
+	for _, e := range endings {
+		if r.Sessions.Reasons[e.reason] != 1 {
+			t.Errorf("%q was counted %d times: %v", e.reason, r.Sessions.Reasons[e.reason], r.Sessions.Reasons)
+		}
+	}
+}
+
+func TestLoad_knowsWhatIsNotItsOwn(t *testing.T) {
+	t.Parallel()
+	p := newParrot(t, func(p *parrot) {
+		p.change = func(m mark, payload []byte) {
+			switch {
+			case !m.measured:
+			case m.seq%3 == 0:
+				mark{m.run, m.session + 1, m.seq, 0, true, m.sent}.put(payload) // another session's
+			case m.seq%3 == 1:
+				mark{m.run, m.session, 1 << 30, 0, true, m.sent}.put(payload) // a frame that was never sent
+			default:
+				clear(payload[:markBytes])
+			}
+		}
+	})
+	p.Start()
+	r := call(t, t.Context(), short+"--sessions 1 --expect echo ws://%s", p.addr()).result()
+	if f := r.Frames; f.Sent < 40 || f.Strange != f.Sent || f.Lost != f.Sent || f.Received != 0 || r.RoundTripMicros.Count != 0 {
+		t.Errorf("%+v", f)
+	}
+	if !strings.Contains(strings.Join(r.Notes, " "), "had never sent") {
+		t.Errorf("%q", r.Notes)
 	}
 }
