@@ -98,11 +98,16 @@ func Modalities() []Modality {
 }
 
 // Add counts o in.
-func (u *Usage) Add(o Usage) {
-	u.Input += o.Input
-	u.Output += o.Output
+func (u *Usage) Add(o Usage) { u.add(o, 1) }
+
+// Sub takes o out again.
+func (u *Usage) Sub(o Usage) { u.add(o, -1) }
+
+func (u *Usage) add(o Usage, sign int64) {
+	u.Input += sign * o.Input
+	u.Output += sign * o.Output
 	for i := range u.InputBy {
-		u.InputBy[i] += o.InputBy[i]
-		u.OutputBy[i] += o.OutputBy[i]
+		u.InputBy[i] += sign * o.InputBy[i]
+		u.OutputBy[i] += sign * o.OutputBy[i]
 	}
 }

@@ -24,12 +24,13 @@ func (s *Session) Info() SessionInfo {
 		Usage:      totals(r.usage),
 	}
 	if !l.ready.IsZero() {
-		info.StartupMs = milliseconds(l.ready.Sub(l.begun))
+		info.StartupMs = milliseconds(l.ready.Sub(s.created))
 	}
 	return info
 }
 
-// record gathers the session's figures, part by part: no two locks are held together.
+// record gathers the session's figures, part by part: no two locks are held together. What the conversation was on other
+// instances is not in them: it is in theirs.
 func (s *Session) record() record {
 	r := record{backend: s.backend.Name}
 	s.in.mu.Lock()
@@ -41,7 +42,7 @@ func (s *Session) record() record {
 	s.out.mu.Unlock()
 	silence := s.up.silence.Load()
 	s.turns.mu.Lock()
-	r.counters.Turns = s.turns.index
+	r.counters.Turns = s.turns.index - s.turns.before
 	r.counters.DownlinkDroppedMs += milliseconds(s.discarded)
 	s.turns.mu.Unlock()
 	s.life.mu.Lock()
@@ -54,6 +55,7 @@ func (s *Session) record() record {
 	r.counters.Warnings = s.life.warnings
 	r.counters.add(s.life.counters)
 	r.usage = s.life.usage()
+	r.usage.Sub(s.life.usageBefore)
 	if !s.life.ended.IsZero() {
 		r.reason = s.life.reason.Code
 	}
@@ -75,7 +77,7 @@ func (s *Session) logEnd() {
 		"usage", totals(r.usage),
 	}
 	if !l.ready.IsZero() {
-		args = append(args, "startupMs", milliseconds(l.ready.Sub(l.begun)))
+		args = append(args, "startupMs", milliseconds(l.ready.Sub(s.created)))
 	}
 	if l.detail != "" {
 		args = append(args, "detail", l.detail)

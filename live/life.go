@@ -16,6 +16,7 @@ type life struct {
 	counters    Counters
 	usageNow    Usage // tokens of the connection in use
 	usagePast   Usage // and of those before it
+	usageBefore Usage // and of those, the ones of other instances
 	usageUntold bool  // since it was last told
 	warnings    int64
 

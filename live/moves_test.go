@@ -192,3 +192,32 @@ func TestResume_aSuspectedHandleGoesToAnotherInstance(t *testing.T) {
 		p.leave()
 	})
 }
+
+func TestResume_figuresOfAnotherInstance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, up, _ := talk(t, nil)
+		up.says(counting(0, 40), Event{Kind: EventUsage, Usage: Usage{Input: 100, Output: 10}}, Event{Kind: EventTurnComplete})
+		up.says(Event{Kind: EventResumption, Handle: "h", Resumable: true, Consumed: -1})
+		time.Sleep(10 * time.Minute / 3)
+		p.settle()
+		up2, _ := p.drained()
+		time.Sleep(time.Second)
+		up2.says(Event{Kind: EventReady})
+		if !p.resume() {
+			t.Fatal("the conversation did not go on")
+		}
+		up2.says(counting(0, 40), Event{Kind: EventUsage, Usage: Usage{Input: 7, Output: 3}}, Event{Kind: EventTurnComplete})
+		p.settle()
+		info, _ := p.gateway.Session(p.id)
+		if info.StartupMs > 1000 {
+			t.Errorf("the model was ready after %d ms", info.StartupMs)
+		}
+		p.leave()
+		if u := p.ended.JSON["usage"].(map[string]any); u["inputTokens"] != 107.0 || p.ended.JSON["turns"] != 2.0 {
+			t.Errorf("the client was told %v", p.ended.JSON)
+		}
+		if st := p.gateway.Stats(); st.Usage.InputTokens != 7 || st.Counters.Turns != 1 {
+			t.Errorf("this instance counts %d tokens and %d turns; the others were the first one's", st.Usage.InputTokens, st.Counters.Turns)
+		}
+	})
+}

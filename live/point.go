@@ -153,8 +153,9 @@ func (s *Session) adopt(t *ticket, r *Resume) {
 		s.out.kept.first = s.out.numbered + 1
 	}
 	s.next.handle = t.Handle
-	s.turns.index = t.Turns
-	s.life.begun, s.life.usagePast, s.life.recounts = t.Started, t.Usage, t.Recounts
+	s.turns.index, s.turns.before = t.Turns, t.Turns
+	s.life.begun, s.life.recounts = t.Started, t.Recounts
+	s.life.usagePast, s.life.usageBefore = t.Usage, t.Usage
 	s.life.point = point{handle: t.Handle, covered: t.Covered, ahead: t.Ahead, activity: t.Activity}
 	if !t.Released { // its holder may have the upstream until it gives the browser up
 		s.next.patience = s.config.Resume.Window

@@ -10,9 +10,10 @@ import (
 type turns struct {
 	mu          sync.Mutex
 	index       int64
-	open        bool // content has come, turn_complete has not
-	generated   bool // generation_complete has come
-	discarding  bool // the browser asked to stop: the rest of this answer is dropped as it comes
+	before      int64 // of them, those on other instances; static after adopt
+	open        bool  // content has come, turn_complete has not
+	generated   bool  // generation_complete has come
+	discarding  bool  // the browser asked to stop: the rest of this answer is dropped as it comes
 	interrupted bool
 	cut         time.Time // when the upstream said that it was; zero: it did not
 	audio       time.Duration
