@@ -171,9 +171,12 @@ func (s *Session) lostLink(l *link, r Reason, err error) {
 		s.life.mu.Unlock()
 		return
 	}
-	now := time.Now()
 	s.life.link = nil
-	s.life.detachedAt = now
+	if s.life.reason.Code != "" { // it ends
+		s.life.mu.Unlock()
+		return
+	}
+	s.life.detachedAt = time.Now()
 	s.life.move(eventLost)
 	if !s.resumable {
 		s.life.end(r, "", "", err)

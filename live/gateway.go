@@ -95,11 +95,12 @@ func (g *Gateway) receive(d *door) *Start {
 	if draining { // between Admit and here
 		d.refuse(ReasonServerDraining, "", "")
 	}
-	start := d.wait()
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	delete(g.doors, d)
-	return start
+	defer func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		delete(g.doors, d)
+	}()
+	return d.wait()
 }
 
 // seat gives a connection that has said what it wants its session. nil: it was turned away.

@@ -134,19 +134,25 @@ func (s *Slot) Serve(b Browser, c Client) {
 	if !s.used.CompareAndSwap(false, true) {
 		return
 	}
-	g := s.gateway
-	d := newDoor(g, s.config, b, c)
-	start := g.receive(d)
-	var session *Session
-	var l *link
-	if start != nil && d.enter() {
-		session, l = g.seat(d, s, start)
-	}
-	s.free()
+	d := newDoor(s.gateway, s.config, b, c)
+	session, l, resumed := s.seat(d)
 	if session == nil {
 		d.drain()
 		return
 	}
 	defer session.leave(l)
-	session.read(l, start.Resume != nil)
+	session.read(l, resumed)
+}
+
+// seat waits until the connection says what it wants, and gives it its session; nil: it gets none. Whatever happens, the
+// room is free or the session's afterwards, and nobody refuses the connection any more.
+func (s *Slot) seat(d *door) (session *Session, l *link, resumed bool) {
+	defer s.free()
+	defer d.enter()
+	start := s.gateway.receive(d)
+	if start == nil || !d.enter() {
+		return nil, nil, false
+	}
+	session, l = s.gateway.seat(d, s, start)
+	return session, l, start.Resume != nil
 }
