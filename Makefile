@@ -121,11 +121,11 @@ bench-report: ## a page with plots of the newest load run; ARGS="before.json aft
 	go run ./benchmarks/report $(ARGS)
 
 .PHONY: bench-resume
-bench-resume: ## what outliving connections takes: interruptions on bad links, playback on far ones, hand-overs, memory
+bench-resume: ## what outliving connections takes: interruptions on bad links, playback on far ones, hand-overs, memory; twelve minutes
 	go run ./benchmarks interrupt
 	go run ./benchmarks playback
 	go run ./benchmarks handover
-	go run ./benchmarks memory
+	go run ./benchmarks memory -rounds 1
 
 .PHONY: torture
 torture: ## 200 conversations while everything breaks, judged by a ledger: four minutes; ARGS="-seed 2 -only browser"
