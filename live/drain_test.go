@@ -62,3 +62,25 @@ func TestResume_whoComesBackToASessionThatWasDrainedIsSentOn(t *testing.T) {
 		}
 	})
 }
+
+// A turn that the newest handle does not know will be answered once more elsewhere: the ticket says so.
+func TestDrain_aTurnThatNoHandleKnowsIsToldToBeSpokenAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, up, _ := talk(t, nil)
+		up.says(Event{Kind: EventResumption, Handle: "h", Resumable: true, Consumed: -1})
+		p.settle()
+		p.say(`{"type":"text","text":"x"}`)
+		time.Sleep(time.Second)
+		up.says(counting(0, 40), Event{Kind: EventGenerationComplete}, Event{Kind: EventTurnComplete})
+		p.settle()
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+		defer cancel()
+		go p.gateway.Drain(ctx) //nolint:errcheck // it ends in time
+		<-p.done
+		p.look()
+		opened, err := p.gateway.sealer.open(p.ticket, time.Now())
+		if err != nil || opened.Handle != "h" || !opened.Answering {
+			t.Errorf("the last ticket: handle %q, answering %v, %v", opened.Handle, opened.Answering, err)
+		}
+	})
+}

@@ -41,10 +41,17 @@ func (s *Session) dropPoint() {
 	s.life.mu.Unlock()
 }
 
-// pointBehind notes whether a turn has ended that the handle does not know.
-func (s *Session) pointBehind(behind bool) {
+// pointBehind looks whether a turn has ended that the newest handle does not know: then so it is for tickets until a handle
+// comes that does. It is called by the owner of the upstream.
+func (s *Session) pointBehind() {
+	if s.next.transcript.beyond(s.next.covers) {
+		s.behind()
+	}
+}
+
+func (s *Session) behind() {
 	s.life.mu.Lock()
-	s.life.point.behind = behind
+	s.life.point.behind = true
 	s.life.mu.Unlock()
 }
 
@@ -96,7 +103,7 @@ func (s *Session) ticket(generation uint64, released bool) (text string, covered
 	t := ticket{
 		SessionID: s.id, Backend: s.backend.Name, UserID: l.plan.userID, Instance: s.gateway.instance, Generation: int64(generation), Recounts: l.recounts,
 		Handle: l.point.handle, Covered: l.point.covered, Ahead: l.point.ahead, Activity: l.point.activity,
-		Released: released, Answering: answering, Config: l.plan.asked,
+		Released: released, Answering: answering || l.point.behind, Config: l.plan.asked,
 		Started: l.begun, Turns: turns, Usage: l.usage(), Expires: now.Add(s.config.Resume.TicketLife),
 	}
 	text, err := s.gateway.sealer.seal(t)

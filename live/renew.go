@@ -59,7 +59,7 @@ func (s *Session) note(e *Event) {
 	case EventTurnComplete:
 		n.transcript, n.useful = n.answer, true
 		s.history.turn()
-		s.pointBehind(n.transcript.beyond(n.covers))
+		s.pointBehind()
 	case EventResumption:
 		if !e.Resumable || e.Handle == "" {
 			return
@@ -283,6 +283,7 @@ func (s *Session) prepare(why string) {
 	if answered { // only what came after the answer had begun is given again
 		n.transcript = n.answer
 	}
+	s.pointBehind()
 	switch {
 	case n.handle == "" || n.transcript.beyond(n.covers) && s.remembered():
 		// The transcript knows a turn that the handle does not: with the handle it would be answered a second time.
@@ -303,7 +304,7 @@ func (s *Session) remembered() bool { return !s.adopted && s.history.told() }
 func (s *Session) forgoHandle() {
 	n := &s.next
 	n.handle, n.covers, n.exact = "", n.transcript, false
-	s.pointBehind(true)
+	s.behind()
 	again, lost := s.in.rewind(n.covers, s.overlap())
 	n.again, n.lost = again, n.lost+lost
 }
