@@ -120,11 +120,12 @@ func before(entries []entry, pos int64) (kept []entry) {
 	return kept
 }
 
-// uplink judges the lineage against what the person said: everything up to end. overlap is what one renewal may double.
-func (a *account) uplink(end, overlap int64, excuses, answered []span, silent func(from, to int64) bool) (v uplinkVerdict) {
+// uplink judges the lineage against what the person said: everything up to end. overlap is what one renewal may double. What
+// is absent and not given up by excuses counts as lost, unless the model was asked it, answered it to the end, and forgot.
+func (a *account) uplink(end, overlap int64, excuses, answered []span, silent func(from, to int64) bool, forgetful bool) (v uplinkVerdict) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	w := walk{v: &v, excuses: excuses, answered: answered, silent: silent, log: a.c.log}
+	w := walk{v: &v, excuses: excuses, answered: answered, silent: silent, forgetful: forgetful, log: a.c.log}
 	for i, p := range a.history() {
 		w.begin(p, i > 0)
 		for _, e := range p.entries {
@@ -144,6 +145,9 @@ type walk struct {
 	answered []span // questions whose answers were heard to their end
 	silent   func(from, to int64) bool
 	log      *eventLog
+
+	// forgetful: where the newest handle does not know a turn that was heard to its end, there is no transcript that does.
+	forgetful bool
 
 	conn     uint64
 	cursor   int64
@@ -221,7 +225,7 @@ func (w *walk) gap(to int64) {
 	if n -= excused; n <= 0 {
 		return
 	}
-	if covered(from, to, w.answered) > 0 && w.silentBeside(from, to, w.answered) {
+	if (w.forgetful || covered(from, to, w.answered) > 0) && w.silentBeside(from, to, w.answered) {
 		w.v.forgotten += n // and the silence around it
 		return
 	}

@@ -196,7 +196,7 @@ func TestUplink_judgesTheLineageThatSurvived(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			m := newModel()
 			c.story(m)
-			if got := m.c.account.uplink(4800, overlap, c.excuses, nil, silentPerson); got != c.want {
+			if got := m.c.account.uplink(4800, overlap, c.excuses, nil, silentPerson, false); got != c.want {
 				t.Errorf("%+v, want %+v", got, c.want)
 			}
 		})
@@ -211,7 +211,7 @@ func TestUplink_tellsWhatIsForgottenAfterItsAnswer(t *testing.T) {
 	m.open(1, "h", true)
 	m.hear(said(3300, 4800))
 	answered := []span{{from: 1600, to: 3200}}
-	if got, want := m.c.account.uplink(4800, 0, nil, answered, silentPerson), (uplinkVerdict{renewals: 1, forgotten: 1800}); got != want {
+	if got, want := m.c.account.uplink(4800, 0, nil, answered, silentPerson, false), (uplinkVerdict{renewals: 1, forgotten: 1800}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
