@@ -197,14 +197,34 @@ func (o *outbox) interrupt() {
 	o.unlock()
 }
 
-// restart drops all speech that was not written and tells the client that the answer will be spoken anew.
+// restart drops what was not written of the answer in progress and tells the client that it will be spoken anew. What waits of
+// answers before it, whose turns are over, goes on in front of that.
 func (o *outbox) restart(why string) {
 	o.mu.Lock()
 	if !o.refuses() {
-		o.dropVoice()
-		o.queue(&o.control, nil, RestartedNotice{why}, 0)
+		o.dropTurn()
+		lane := &o.control
+		if o.voice.len() > 0 {
+			lane = &o.voice
+		}
+		o.queue(lane, nil, RestartedNotice{why}, 0)
 	}
 	o.unlock()
+}
+
+// dropTurn drops what lies behind the last turn's end in the voice lane. Called with mu held.
+func (o *outbox) dropTurn() {
+	for n := o.voice.len(); n > 0; n-- {
+		f := *o.voice.at(n - 1)
+		if f.turn {
+			return
+		}
+		o.counters.DownlinkDroppedMs += milliseconds(f.speech)
+		o.speech -= f.speech
+		o.voice.drop()
+		f.free()
+	}
+	o.paid = time.Time{}
 }
 
 // dropVoice is called with mu held.
