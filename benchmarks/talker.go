@@ -128,16 +128,6 @@ func (t *talker) vanish() {
 // leave stops the microphone.
 func (t *talker) leave() { t.left.Do(func() { close(t.stop) }) }
 
-// alive is nil while the conversation goes on.
-func (t *talker) alive() error {
-	select {
-	case <-t.ended:
-		return t.reason()
-	default:
-		return nil
-	}
-}
-
 // reason is what ended the connection.
 func (t *talker) reason() error {
 	t.mu.Lock()
