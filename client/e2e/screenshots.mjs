@@ -13,6 +13,7 @@ const target = resolve(folder);
 await mkdir(target, { recursive: true });
 
 const server = await startStonepot();
+const locked = await startStonepot({ STONEPOT_OPERATOR_KEY: "a key that nobody has" });
 const proxy = await startFaultProxy(server.port);
 const [speaks, refused] = await Promise.all([launchChromium(), launchChromium({ microphone: "refused" })]);
 try {
@@ -65,6 +66,28 @@ try {
       await shoot(other, "a-refused");
       await other.close();
 
+      // The operator's page with somebody who talks, its question, and a key that is wanted.
+      const ops = await speaks.newPage({ viewport, colorScheme });
+      await ops.goto(`${server.url}/ops/`);
+      const debug = await speaks.newPage({ viewport, colorScheme });
+      await debug.goto(`${server.url}/?debug`);
+      await start(debug);
+      await until(debug, "a loud second answer", (f) => f.status === "speaking" && f.levelSpeech > 0.05 && f.captions.length >= 4, 40_000);
+      await debug.locator("[data-inspector]").scrollIntoViewIfNeeded();
+      await shoot(debug, "e-inspector");
+      // Taken together a start and a number of looks make a chart.
+      await ops.locator("[data-session]").waitFor();
+      await ops.screenshot({ path: join(target, `${viewport.width}-${colorScheme}-f-operator.png`), animations: "disabled", fullPage: true });
+      await ops.locator("[data-session]").getByRole("button").click();
+      await shoot(ops, "g-operator-end");
+      await ops.keyboard.press("Escape");
+      await end(debug);
+      await debug.close();
+      await ops.goto(`${locked.url}/ops/`);
+      await ops.locator("[data-ops=keyWanted]").waitFor();
+      await shoot(ops, "h-operator-key");
+      await ops.close();
+
       // A line that breaks, a page that is reloaded, and another tab that takes the conversation over.
       const moving = await speaks.newPage({ viewport, colorScheme });
       await moving.goto(`http://127.0.0.1:${proxy.port}`);
@@ -95,6 +118,6 @@ try {
 } finally {
   await Promise.all([speaks.close(), refused.close()]);
   await proxy.close();
-  await server.stop();
+  await Promise.all([server.stop(), locked.stop()]);
 }
 console.log(`Pictures are in ${target}.`);

@@ -9,6 +9,7 @@ import { Composer } from "./Composer";
 import { Controls } from "./Controls";
 import { Details } from "./Details";
 import { Logo } from "./icons";
+import { InspectorDock } from "./inspector/InspectorDock";
 import { OfferButtons } from "./OfferButtons";
 import { ProblemCard } from "./ProblemCard";
 import { TalkButton } from "./TalkButton";
@@ -119,6 +120,7 @@ export function Conversation() {
           )}
         </div>
       </main>
+      <InspectorDock />
     </div>
   );
 }

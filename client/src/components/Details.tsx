@@ -4,6 +4,7 @@ import { useEffect, useState } from "react";
 import type { Call } from "@/voice/call";
 import type { CallSnapshot, CallStats } from "@/voice/snapshot";
 import { isLive } from "@/voice/state";
+import { showInspector } from "@/hooks/use-inspector";
 import { ChevronIcon } from "./icons";
 
 /** What somebody needs who asks for help, or who wants to know: the session's id and its numbers. */
@@ -43,6 +44,12 @@ export function Details({ call, snapshot }: { call: Call; snapshot: CallSnapshot
             </div>
           ) : null,
         )}
+        <dt className="text-muted">Every message</dt>
+        <dd>
+          <button type="button" onClick={() => showInspector(true)} className="font-medium underline underline-offset-2">
+            Open the inspector
+          </button>
+        </dd>
       </dl>
     </details>
   );

@@ -5,12 +5,13 @@ import { readConfig, type ServerConfig } from "@/voice/api";
 import { createCall, serverAt } from "@/voice/browser";
 import type { Call } from "@/voice/call";
 import type { CallSnapshot } from "@/voice/snapshot";
+import { tap } from "./use-inspector";
 
 // In development the page comes from Next's server and the voice from the Go server beside it.
 const server = serverAt(process.env.NEXT_PUBLIC_STONEPOT_URL ?? "");
 
 /** The page has one call at a time, whatever React mounts, unmounts and mounts again. */
-const call = createCall(server);
+const call = createCall(server, tap);
 
 /** The page's call, what to draw of it, and what the server says about itself (undefined until it has). */
 export function useCall(): { call: Call; snapshot: CallSnapshot; config: ServerConfig | undefined } {

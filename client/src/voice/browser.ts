@@ -3,6 +3,7 @@ import { createSession, type Server } from "./api";
 import { openAudio } from "./audio";
 import { Call } from "./call";
 import { keepIn } from "./saved";
+import type { Tap } from "./tap";
 
 /** The server that a page talks to; `baseUrl` empty means the page's own origin. */
 export function serverAt(baseUrl: string): Server {
@@ -15,12 +16,18 @@ export function serverAt(baseUrl: string): Server {
   };
 }
 
-/** Makes a call; nothing is opened before it is started, so this may run where there is no browser yet. */
-export function createCall(server: Server): Call {
+/**
+ * Makes a call; nothing is opened before it is started, so this may run where there is no browser yet. A tap sees what
+ * goes over the line.
+ */
+export function createCall(server: Server, tap?: Tap): Call {
   return new Call({
-    openAudio,
+    openAudio: (events) => openAudio(tap?.audio(events) ?? events),
     createSession: (signal) => createSession(server, signal),
-    openSocket: ({ url, protocols }) => new WebSocket(url, [...protocols]),
+    openSocket({ url, protocols }) {
+      const socket = new WebSocket(url, [...protocols]);
+      return tap?.socket(socket) ?? socket;
+    },
     keep: keepIn(() => window.sessionStorage, Date.now, () => performance.now()),
     now: () => performance.now(),
     wall: Date.now,
