@@ -29,8 +29,8 @@ type updates struct {
 const (
 	// handlePatience is how long after a turn an update waits for the handle that knows the turn: models give it at once.
 	handlePatience = time.Second
-	// turnPatience is how long an update waits, after everything was generated, for the turn's end: it comes when the answer
-	// was played, or never.
+	// turnPatience is how long an update waits for the end of a turn of which nothing more comes: it comes when the answer was
+	// played, or never.
 	turnPatience = 30 * time.Second
 	// updatePause is the shortest life of a connection that is given up for an update.
 	updatePause = time.Second
@@ -317,8 +317,10 @@ func (s *Session) updateWaits(now time.Time) time.Duration {
 	switch {
 	case !pending || s.draining.Load():
 		return never
-	case t.open && !t.generated || !s.tools.none():
+	case !s.tools.none():
 		return updateLook
+	case t.open && !t.generated && s.at(now)-time.Duration(s.watch.answered.Load()) < turnPatience:
+		return updateLook // unless the answer has fallen silent for good
 	}
 	wait := updatePause - now.Sub(since)
 	if behind := s.updates.behind.Load(); behind != 0 {

@@ -164,6 +164,27 @@ func TestUpdate_doesNotWaitForever(t *testing.T) {
 	}
 }
 
+// A model may fall silent in the middle of an answer, or never say that its turn is over.
+func TestUpdate_doesNotWaitForAnAnswerThatFellSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		second := newMemUpstream()
+		st := begin(t, func(c *Config, d *memDialer) {
+			c.Resume.Watchdog = 0
+			d.later = []later{{up: second}}
+		})
+		settled()
+		st.up.says(speech(100))
+		st.update(`{"voice":"Puck"}`)
+		time.Sleep(turnPatience - time.Second)
+		st.wantVoices(t, "Kore")
+		second.says(Event{Kind: EventReady})
+		time.Sleep(2 * time.Second)
+		st.wantVoices(t, "Kore", "Puck")
+		wantUpdated(t, st, "Puck auto")
+		st.end()
+	})
+}
+
 func TestUpdate_waitsForAToolCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st, second := beginTwice(t, nil)
