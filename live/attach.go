@@ -43,6 +43,9 @@ func (s *Session) takeOver(b Browser, r *Resume) (l *link, send bool, err error)
 	if r != nil {
 		received = r.Received
 	}
+	if s.ctx.Err() != nil {
+		return nil, false, errOver
+	}
 	if err := s.out.admits(received); err != nil {
 		return nil, false, err
 	}
@@ -218,6 +221,8 @@ func (s *Session) awaitBrowser() {
 // away ends a session that nobody came back to, or whose server ends. It returns how long to wait before the next look,
 // 0 when the session has ended, and whether somebody is attached.
 func (s *Session) away(now time.Time) (next time.Duration, attached bool) {
+	s.mic.mu.Lock() // nobody takes over in between
+	defer s.mic.mu.Unlock()
 	s.life.mu.Lock()
 	attached = s.life.browser == browserAttached
 	since, drainBy := s.life.detachedAt, s.life.drainBy

@@ -54,3 +54,25 @@ func TestResume_theConversationComesBackToItsFirstInstance(t *testing.T) {
 		})
 	}
 }
+
+// Whoever comes at the moment when the window ends gets the conversation, or is told that it is over: not both.
+func TestResume_atTheVeryEndOfTheWindow(t *testing.T) {
+	for range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			p, _, _ := talk(t, nil)
+			p.cut(0)
+			time.Sleep(DefaultConfig().Resume.Window)
+			if !p.resume() {
+				<-p.done
+				return
+			}
+			time.Sleep(time.Second)
+			select {
+			case <-p.done:
+				t.Fatalf("the conversation was taken up, and then ended: %v", p.b.closed)
+			default:
+				p.leave()
+			}
+		})
+	}
+}
