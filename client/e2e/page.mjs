@@ -18,6 +18,7 @@ const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/
  * @property {string} title      the state in words
  * @property {string} problem    code of the problem that is shown, or ""
  * @property {boolean} muted
+ * @property {boolean} talking      the button of push-to-talk is held
  * @property {number} levelMicrophone
  * @property {number} levelSpeech
  * @property {number} playedMs
@@ -41,6 +42,7 @@ const readFacts = `(() => {
     title: document.querySelector("[data-state]")?.textContent ?? "",
     problem: document.querySelector("[data-problem]")?.dataset.problem ?? "",
     muted: d.muted === "true",
+    talking: d.talking === "true",
     levelMicrophone: number("levelMicrophone"),
     levelSpeech: number("levelSpeech"),
     playedMs: number("playedMs"),

@@ -6,11 +6,12 @@ import { EndIcon, InterruptIcon, MicrophoneIcon, MicrophoneOffIcon } from "./ico
 
 /** Mute, interrupt and end; only while there is a conversation. */
 export function Controls({ call, snapshot }: { call: Call; snapshot: CallSnapshot }) {
-  const { status, muted, textOnly } = snapshot;
+  const { status, muted, textOnly, pushToTalk } = snapshot;
   if (!isLive(status) && status !== "ending") return null;
   const answering = status === "speaking" || status === "thinking";
   return (
     <div className="flex items-start justify-center gap-6" role="group" aria-label="Conversation">
+      {!pushToTalk && (
       <Control
         label={muted ? "Unmute" : "Mute"}
         disabled={textOnly || status === "connecting" || status === "ending"}
@@ -19,6 +20,7 @@ export function Controls({ call, snapshot }: { call: Call; snapshot: CallSnapsho
       >
         {muted ? <MicrophoneOffIcon className="size-6" /> : <MicrophoneIcon className="size-6" />}
       </Control>
+      )}
       <Control label="Interrupt" disabled={!answering} onPress={() => call.interrupt()}>
         <InterruptIcon className="size-6" />
       </Control>

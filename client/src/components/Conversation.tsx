@@ -2,6 +2,9 @@
 
 import { useEffect, useRef } from "react";
 import { useCall } from "@/hooks/use-call";
+import { useSettings } from "@/hooks/use-settings";
+import { useTalkKeys } from "@/hooks/use-talk-keys";
+import { wishes } from "@/settings/wishes";
 import { isLive } from "@/voice/state";
 import { CaptionList } from "./CaptionList";
 import { CaptionTools } from "./CaptionTools";
@@ -12,6 +15,7 @@ import { Logo } from "./icons";
 import { InspectorDock } from "./inspector/InspectorDock";
 import { OfferButtons } from "./OfferButtons";
 import { ProblemCard } from "./ProblemCard";
+import { SettingsButton } from "./SettingsButton";
 import { TalkButton } from "./TalkButton";
 import { Timer } from "./Timer";
 import { announcementFor, noticeWords, wordsFor } from "./words";
@@ -25,13 +29,10 @@ export function Conversation() {
   const simulated = snapshot.session?.readySince !== undefined ? snapshot.session.simulated : config?.simulated;
   const words = wordsFor(snapshot);
 
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent): void => {
-      if (event.key === "Escape") call.interrupt();
-    };
-    window.addEventListener("keydown", onKey);
-    return () => window.removeEventListener("keydown", onKey);
-  }, [call]);
+  useTalkKeys(call);
+  const settings = useSettings();
+  const start = (): void => call.start({ microphone: true, config: wishes(settings, config) });
+  const startWriting = (): void => call.start({ microphone: false, config: wishes({ ...settings, pushToTalk: false }, config) });
 
   const stage = useRef<HTMLDivElement>(null);
   const type = (): void => stage.current?.querySelector<HTMLElement>("[data-composer]")?.focus();
@@ -50,6 +51,7 @@ export function Conversation() {
       ref={stage}
       data-status={status}
       data-muted={snapshot.muted}
+      data-talking={snapshot.talking}
       data-compact={talked}
       className="flex h-dvh min-h-90 flex-col overflow-hidden"
     >
@@ -60,6 +62,7 @@ export function Conversation() {
         <div className="flex items-center gap-3">
           <Timer session={snapshot.session} />
           <Details call={call} snapshot={snapshot} />
+          <SettingsButton call={call} offer={config} />
         </div>
       </header>
 
@@ -76,12 +79,12 @@ export function Conversation() {
             aria-label="Call"
             className={`relative flex flex-col items-center justify-center-safe gap-4 short:gap-2 overflow-y-auto px-5 py-3 wide:min-h-0 wide:flex-1 wide:gap-6 ${talked ? "shrink-0" : "min-h-0 flex-1 pb-16"}`}
           >
-            <TalkButton call={call} snapshot={snapshot} onType={type} />
+            <TalkButton call={call} snapshot={snapshot} onStart={start} onType={type} />
             <p role="status" className="sr-only">
               {announcementFor(snapshot)}
             </p>
             {status === "failed" && problem ? (
-              <ProblemCard call={call} problem={problem} offer={snapshot.offer} />
+              <ProblemCard call={call} problem={problem} offer={snapshot.offer} onType={startWriting} />
             ) : (
               <div className="max-w-sm text-center">
                 <p className="text-2xl font-semibold tracking-tight" data-state>

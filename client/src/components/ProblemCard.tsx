@@ -4,8 +4,16 @@ import type { Offer } from "@/voice/snapshot";
 import { KeyboardIcon } from "./icons";
 import { OfferButtons } from "./OfferButtons";
 
+interface ProblemCardProps {
+  call: Call;
+  problem: Problem;
+  offer: Offer | undefined;
+  /** Starts a conversation in writing. */
+  onType: () => void;
+}
+
 /** What went wrong, and the next step. */
-export function ProblemCard({ call, problem, offer }: { call: Call; problem: Problem; offer: Offer | undefined }) {
+export function ProblemCard({ call, problem, offer, onType }: ProblemCardProps) {
   return (
     <div role="alert" data-problem={problem.code} className="flex max-w-sm flex-col items-center text-center">
       <h2 className={`text-2xl font-semibold tracking-tight text-balance ${problem.tone === "error" ? "text-danger" : ""}`}>
@@ -17,7 +25,7 @@ export function ProblemCard({ call, problem, offer }: { call: Call; problem: Pro
       {problem.canType && (
         <button
           type="button"
-          onClick={() => call.start({ microphone: false })}
+          onClick={onType}
           className="mt-5 inline-flex h-12 items-center gap-2 rounded-full border border-line bg-surface px-5 font-medium hover:border-stone"
         >
           <KeyboardIcon className="size-5" /> Type instead

@@ -1,18 +1,28 @@
 import type { Call } from "@/voice/call";
 import type { CallSnapshot } from "@/voice/snapshot";
+import { useHold } from "@/hooks/use-hold";
 import { Halo } from "./Halo";
 import { EndIcon, InterruptIcon, KeyboardIcon, MicrophoneIcon, MicrophoneOffIcon } from "./icons";
-import { actionFor } from "./words";
+import { actionFor, isHeld } from "./words";
 
-/** The big button: it starts, and in a conversation it is the person's "now me" or "your turn". */
-export function TalkButton({ call, snapshot, onType }: { call: Call; snapshot: CallSnapshot; onType: () => void }) {
-  const { status, muted, textOnly } = snapshot;
+interface TalkButtonProps {
+  call: Call;
+  snapshot: CallSnapshot;
+  onStart: () => void;
+  onType: () => void;
+}
+
+/** The big button: it starts, and in a conversation it is the person's "now me" or "your turn"; in push-to-talk it is held. */
+export function TalkButton({ call, snapshot, onStart, onType }: TalkButtonProps) {
+  const { status, muted, textOnly, talking } = snapshot;
+  const hold = useHold(talking, () => call.beginTalking(), () => call.endTalking());
+  const held = isHeld(snapshot);
   const press = (): void => {
     switch (status) {
       case "idle":
       case "ended":
       case "failed":
-        return snapshot.offer ? call.resume() : call.start();
+        return snapshot.offer ? call.resume() : onStart();
       case "connecting":
         return call.hangUp();
       case "thinking":
@@ -33,10 +43,11 @@ export function TalkButton({ call, snapshot, onType }: { call: Call; snapshot: C
       <button
         type="button"
         data-talk
-        onClick={press}
+        {...(held ? hold : { onClick: press })}
         disabled={status === "ending"}
+        aria-pressed={held ? talking : undefined}
         aria-label={actionFor(snapshot)}
-        className={`orb absolute inset-[21%] grid place-items-center rounded-full ${resting ? "orb-breathing" : ""}`}
+        className={`orb absolute inset-[21%] grid place-items-center rounded-full ${held ? "touch-none select-none [-webkit-touch-callout:none]" : ""} ${resting ? "orb-breathing" : ""}`}
       >
         <Glyph snapshot={snapshot} />
       </button>
@@ -46,6 +57,7 @@ export function TalkButton({ call, snapshot, onType }: { call: Call; snapshot: C
 
 function Glyph({ snapshot }: { snapshot: CallSnapshot }) {
   const size = "size-[30%]";
+  if (isHeld(snapshot)) return <MicrophoneIcon className={size} />;
   switch (snapshot.status) {
     case "connecting":
       return <EndIcon className={size} />;

@@ -113,3 +113,13 @@ export function DownIcon(props: IconProps) {
     </Line>
   );
 }
+
+export function SettingsIcon(props: IconProps) {
+  return (
+    <Line {...props}>
+      <path d="M4 7h9M17 7h3M4 17h3M11 17h9" />
+      <circle cx="15" cy="7" r="2.200" />
+      <circle cx="9" cy="17" r="2.200" />
+    </Line>
+  );
+}

@@ -21,6 +21,17 @@ describe("what a screen reader says", () => {
 });
 
 describe("the big button", () => {
+  it("is held in push-to-talk, from the first word to the last", () => {
+    for (const status of ["listening", "thinking", "speaking", "interrupted"] as const) {
+      expect(actionFor(at(status, { pushToTalk: true }))).toBe("Hold to speak");
+      expect(actionFor(at(status, { pushToTalk: true, talking: true }))).toMatch(/let go/);
+      expect(actionFor(at(status, { pushToTalk: true, textOnly: true }))).not.toMatch(/Hold/);
+    }
+    expect(actionFor(at("connecting", { pushToTalk: true }))).toBe("Cancel");
+    expect(actionFor(at("ended", { pushToTalk: true }))).toBe("Start talking");
+    expect(new Set(turn.map((status) => announcementFor(at(status, { pushToTalk: true })))).size).toBe(1);
+  });
+
   it("does not offer an answer to somebody who cannot be heard", () => {
     expect(actionFor(at("listening"))).toMatch(/answer now/);
     expect(actionFor(at("listening", { muted: true }))).toMatch(/^Unmute/);

@@ -1,4 +1,5 @@
 import type { CallSnapshot, Notice, Offer } from "@/voice/snapshot";
+import { isLive } from "@/voice/state";
 
 export interface Words {
   /** The state in a word or two. */
@@ -21,6 +22,8 @@ export function wordsFor(s: CallSnapshot): Words {
         : { title: "Connecting", hint: "You may begin to speak; nothing you say gets lost." };
     case "listening":
       if (s.textOnly) return { title: "Ready", hint: "Type what you want to say." };
+      if (s.talking) return { title: "Listening", hint: "Let go when you are done." };
+      if (s.pushToTalk) return { title: "Hold to speak", hint: "Hold the circle while you speak.", keyboardHint: "Or the space bar." };
       if (s.muted) return { title: "Muted", hint: "The model cannot hear you. Press the circle to speak." };
       return { title: "Listening", hint: "Go ahead. Press the circle when you are done, for a faster answer." };
     case "thinking":
@@ -28,11 +31,11 @@ export function wordsFor(s: CallSnapshot): Words {
     case "speaking":
       return {
         title: "Speaking",
-        hint: s.textOnly || s.muted ? "Press the circle to interrupt." : "Just speak to interrupt.",
+        hint: s.pushToTalk && !s.textOnly ? "Hold the circle to interrupt." : s.textOnly || s.muted ? "Press the circle to interrupt." : "Just speak to interrupt.",
         keyboardHint: "Esc does it too.",
       };
     case "interrupted":
-      return { title: "Interrupted", hint: "Go on, it is your turn." };
+      return { title: "Interrupted", hint: s.talking ? "Go on, and let go when you are done." : "Go on, it is your turn." };
     case "ending":
       return { title: "Saying goodbye", hint: "The microphone is off." };
     case "ended":
@@ -61,12 +64,14 @@ export function announcementFor(s: CallSnapshot): string {
     case "speaking":
     case "interrupted":
       if (s.textOnly) return "Ready. Type what you want to say.";
+      if (s.pushToTalk) return "Ready. Hold the button or the space bar while you speak.";
       return s.muted ? "Muted. The model cannot hear you." : "Go ahead, the model can hear you.";
   }
 }
 
 /** What the big button does now. */
 export function actionFor(s: CallSnapshot): string {
+  if (isHeld(s)) return s.talking ? "Listening, let go when done" : "Hold to speak";
   switch (s.status) {
     case "idle":
     case "ended":
@@ -85,6 +90,11 @@ export function actionFor(s: CallSnapshot): string {
     case "ending":
       return "Ending the conversation";
   }
+}
+
+/** The big button is held to speak. */
+export function isHeld({ status, pushToTalk, textOnly }: CallSnapshot): boolean {
+  return pushToTalk && !textOnly && isLive(status) && status !== "connecting";
 }
 
 /** How to go on with a conversation that is not under way. */

@@ -98,8 +98,30 @@ describe("readConfig", () => {
     const backends = { gemini: { available: true, simulated: true }, vertex: { simulated: false } };
     const read = (defaultBackend: string) =>
       readConfig(server(() => Response.json({ success: true, defaultBackend, backends })), never);
-    expect(await read("gemini")).toEqual({ simulated: true });
-    expect(await read("vertex")).toEqual({ simulated: false });
+    expect(await read("gemini")).toMatchObject({ simulated: true, assistants: [], models: [], clientMaySet: [] });
+    expect(await read("vertex")).toMatchObject({ simulated: false });
+  });
+
+  it("tells what a person may choose from", async () => {
+    const models = [{ id: "m", label: "M", modalities: ["audio"], voices: ["Kore"] }];
+    const answer = {
+      success: true,
+      defaultBackend: "gemini",
+      backends: { gemini: { simulated: false, defaultModel: "m", models }, vertex: { models: [] } },
+      assistants: [{ name: "guide", label: "Guide" }],
+      defaultAssistant: "guide",
+      languages: ["de-DE"],
+      clientMaySet: ["voice"],
+    };
+    expect(await readConfig(server(() => Response.json(answer)), never)).toEqual({
+      simulated: false,
+      assistants: [{ name: "guide", label: "Guide" }],
+      defaultAssistant: "guide",
+      models: [{ id: "m", label: "M", voices: ["Kore"] }],
+      defaultModel: "m",
+      languages: ["de-DE"],
+      clientMaySet: ["voice"],
+    });
   });
 
   it("does without an answer", async () => {

@@ -21,6 +21,15 @@ export interface Admission {
 export interface ServerConfig {
   /** No key is configured: the model is pretended. */
   readonly simulated: boolean;
+  /** What a person may choose from; empty where the server does not tell. */
+  readonly assistants: readonly { readonly name: string; readonly label: string }[];
+  readonly defaultAssistant: string;
+  readonly models: readonly { readonly id: string; readonly label: string; readonly voices: readonly string[] }[];
+  readonly defaultModel: string;
+  /** Language tags. */
+  readonly languages: readonly string[];
+  /** Fields of `start_session.config` that a client may set. */
+  readonly clientMaySet: readonly string[];
 }
 
 const defaultPath = "/api/gemini-live-stream";
@@ -69,7 +78,18 @@ export async function readConfig(server: Server, signal: AbortSignal): Promise<S
     if (!response.ok) return undefined;
     const body = new Fields(await response.json(), "answer");
     const name = body.string("defaultBackend", "gemini");
-    return { simulated: body.object("backends", {}).object(name, {}).boolean("simulated", false) };
+    const backend = body.object("backends", {}).object(name, {});
+    return {
+      simulated: backend.boolean("simulated", false),
+      assistants: body.has("assistants") ? body.list("assistants").map((x) => ({ name: x.string("name"), label: x.string("label") })) : [],
+      defaultAssistant: body.string("defaultAssistant", ""),
+      models: backend.has("models")
+        ? backend.list("models").map((x) => ({ id: x.string("id"), label: x.string("label"), voices: x.strings("voices") }))
+        : [],
+      defaultModel: backend.string("defaultModel", ""),
+      languages: body.has("languages") ? body.strings("languages") : [],
+      clientMaySet: body.has("clientMaySet") ? body.strings("clientMaySet") : [],
+    };
   } catch {
     return undefined;
   }

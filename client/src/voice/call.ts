@@ -13,16 +13,26 @@ import type { Saved } from "./saved";
 import { noSession, type CallSnapshot, type CallStats, type Levels, type Offer } from "./snapshot";
 import { SpeechDetector } from "./speech-detector";
 import { isLive, transition, type Effect, type Event } from "./state";
+import { Talk } from "./talk";
 import { Timers } from "./timers";
+
+export interface CallOptions {
+  /** False: the conversation goes in writing. */
+  readonly microphone: boolean;
+  /** What the person wishes for; the server has defaults for the rest, and the last word. */
+  readonly config?: SessionConfig;
+}
 
 export class Call {
   readonly levels: Levels = { microphone: 0, speech: 0 };
 
   private readonly store: CallStore;
   private readonly detector = new SpeechDetector();
+  private readonly talk: Talk;
   private run: Run | undefined;
   /** What the next `open` goes on with, and what the snapshot offers to go on with. */
   private saved: Saved | undefined;
+  private config: SessionConfig = {};
   private offered: Saved | undefined;
   private lastStats: CallStats | undefined;
 
@@ -32,6 +42,12 @@ export class Call {
 
   constructor(private readonly world: CallWorld) {
     this.store = new CallStore(() => world.wall());
+    this.talk = new Talk(this.store, this.levels, {
+      connection: () => this.run?.connection,
+      dispatch: (event) => this.dispatch(event),
+      unmute: () => this.setMuted(false),
+      save: () => this.save(),
+    });
   }
 
   // Bound, so that they can be handed to useSyncExternalStore.
@@ -40,10 +56,12 @@ export class Call {
   readonly getSnapshot = (): CallSnapshot => this.store.snapshot;
 
   /** Starts a conversation. Must be called inside a person's gesture, or the browser gives no sound. */
-  start(options: { microphone: boolean } = { microphone: true }): void {
+  start({ microphone, config = {} }: CallOptions = { microphone: true }): void {
     if (this.run) return;
     this.forget();
-    this.store.reset({ textOnly: !options.microphone, awaiting: options.microphone ? "both" : "server" });
+    this.config = config;
+    const pushToTalk = config.vad?.mode === "manual";
+    this.store.reset({ textOnly: !microphone, pushToTalk, awaiting: microphone ? "both" : "server" });
     this.dispatch("start");
   }
 
@@ -61,10 +79,10 @@ export class Call {
   resume(): void {
     const saved = this.offered;
     if (this.run || !saved) return;
-    const { session, textOnly, muted } = saved;
+    const { session, textOnly, muted, pushToTalk } = saved;
     this.saved = saved;
     this.offered = undefined;
-    this.store.reset({ session, textOnly, muted, awaiting: textOnly ? "server" : "both" }, saved.captions);
+    this.store.reset({ session, textOnly, muted, pushToTalk, awaiting: textOnly ? "server" : "both" }, saved.captions);
     this.dispatch("start");
   }
 
@@ -97,7 +115,18 @@ export class Call {
 
   /** Says that the person is done speaking, so that the answer need not wait for a silence. */
   answerNow(): void {
-    if (this.run && this.snapshot.status === "listening" && !this.snapshot.muted) this.finishUtterance(this.run);
+    const { status, muted, pushToTalk } = this.snapshot;
+    if (this.run && status === "listening" && !muted && !pushToTalk) this.finishUtterance(this.run);
+  }
+
+  /** Push-to-talk: the person begins to speak, which interrupts an answer; what they said just before is sent along. */
+  beginTalking(): void {
+    this.talk.begin();
+  }
+
+  /** The person is done speaking: the answer may begin. */
+  endTalking(): void {
+    this.talk.end();
   }
 
   private finishUtterance(run: Run): void {
@@ -125,7 +154,11 @@ export class Call {
   updateSession(config: SessionConfig): boolean {
     const run = this.run;
     if (!run || !isLive(this.snapshot.status)) return false;
-    return run.connection.send({ type: "update_session", config }) > 0;
+    // The way of marking speech cannot change in the middle of it.
+    if (config.vad?.mode) this.endTalking();
+    if (run.connection.send({ type: "update_session", config }) === 0) return false;
+    this.talk.wish(config.vad?.mode);
+    return true;
   }
 
   /** Asks the browser again to let sound flow; call it inside a gesture. */
@@ -236,9 +269,12 @@ export class Call {
       ticket: () => this.save(),
       resuming: (told) => (told ? this.store.notify({ kind: "resuming" }) : this.store.clearNotice("resuming")),
       closed: (how) => this.onClosed(run, how),
-    });
+    }, this.config);
     const downlink = new Downlink(run, this.store, {
-      dispatch: (event) => this.dispatch(event),
+      // A person who holds the button has not finished, whatever was understood so far.
+      dispatch: (event) => (event === "speechEnded" && this.snapshot.talking ? undefined : this.dispatch(event)),
+      updated: () => this.talk.updated(),
+      refused: (field) => this.talk.refused(field),
       serverReady: () => {
         run.serverReady = true;
         if (this.snapshot.status === "connecting") this.arrived(run);
@@ -248,6 +284,7 @@ export class Call {
     });
     this.run = run;
     this.detector.reset();
+    this.talk.reset();
     run.open(!this.snapshot.textOnly, saved);
   }
 
@@ -305,8 +342,10 @@ export class Call {
     this.store.clearNotices();
     this.store.caption(captions.turnOver(this.store.captions, false));
     const { session } = this.snapshot;
+    this.talk.reset();
     this.update({
       muted: false,
+      talking: false,
       awaiting: "nothing",
       session: session && { ...session, endedAt: this.world.now() },
     });
@@ -332,8 +371,8 @@ export class Call {
   private save(): Saved | undefined {
     const { run, snapshot } = this;
     if (!run?.ticket || !isLive(snapshot.status)) return undefined;
-    const { textOnly, muted, session = noSession, captions: list } = snapshot;
-    const saved = { ticket: run.ticket, url: run.url, outputHz: run.answer.speechHz, textOnly, muted, session, captions: list };
+    const { textOnly, muted, pushToTalk, session = noSession, captions: list } = snapshot;
+    const saved = { ticket: run.ticket, url: run.url, outputHz: run.answer.speechHz, textOnly, muted, pushToTalk, session, captions: list };
     this.world.keep.write(saved);
     return saved;
   }
@@ -353,6 +392,7 @@ export class Call {
 
   private onFrame(run: Run, frame: MicrophoneFrame): void {
     if (this.snapshot.muted) return;
+    if (this.talk.takes(frame, run.connection)) return;
     this.levels.microphone = frame.level;
     // Before `session_ready` too: the server keeps what is said early and gives it to the model first.
     run.connection.sendAudio(frame.pcm);
@@ -365,6 +405,7 @@ export class Call {
     run.microphone?.close();
     this.levels.microphone = 0;
     this.store.notify({ kind: "microphoneLost" });
+    this.endTalking();
     this.update({ textOnly: true, muted: false });
     // No silence will tell the model that the last sentence is over.
     this.finishUtterance(run);

@@ -11,6 +11,9 @@ export interface DownlinkOwner {
   dispatch(event: Event): void;
   /** The server is ready, or was when this page had not been loaded yet. */
   serverReady(): void;
+  /** What was wished for is in effect; or a wish is refused, or not possible with this model. */
+  updated(): void;
+  refused(field: string): void;
   /** A turn is over: a good moment to save the conversation. */
   settled(): void;
   now(): number;
@@ -70,7 +73,8 @@ export class Downlink {
       case "voice_activity":
         return owner.dispatch(m.state === "started" ? "speechStarted" : "speechEnded");
       case "session_updated":
-        return store.session({ model: m.model, voice: m.voice, language: m.language });
+        store.session({ model: m.model, voice: m.voice, language: m.language });
+        return owner.updated();
       case "reconnecting":
         return store.notify({ kind: "reconnecting" });
       case "reconnected":
@@ -82,6 +86,7 @@ export class Downlink {
         if (m.state === "running") return store.notify({ kind: "tool", name: m.name });
         return store.clearNotice("tool");
       case "warning":
+        if (m.field) owner.refused(m.field);
         return store.session({ lastWarning: `${m.code}: ${m.message}` });
       case "error":
         run.problem = problemOf(m.code, m.error);

@@ -6,7 +6,7 @@ import { Connection, type End, type Ticket } from "./connection";
 import type { MicrophoneFrame } from "./framer";
 import type { PlaybackReport } from "./player";
 import { ProblemError, problemOf, type Problem } from "./problem";
-import { resumeSubprotocol, subprotocol, type ServerMessage } from "./protocol";
+import { resumeSubprotocol, subprotocol, type ServerMessage, type SessionConfig } from "./protocol";
 import type { Keep, Saved } from "./saved";
 import type { CallStats } from "./snapshot";
 import type { Socket } from "./socket";
@@ -73,10 +73,12 @@ export class Run {
   constructor(
     private readonly world: CallWorld,
     private readonly events: RunEvents,
+    /** What a new conversation wishes for. */
+    config: SessionConfig,
   ) {
     this.answer = new AnswerPlayback((what) => this.current(() => events.playback(what)));
     this.connection = new Connection(
-      { transcription: { input: true, output: true }, resumable: true },
+      { transcription: { input: true, output: true }, ...config, resumable: true },
       {
         dial: () => world.openSocket({ url: this.url, protocols: [subprotocol, resumeSubprotocol] }),
         now: () => world.now(),

@@ -31,6 +31,7 @@ const saved: Saved = {
   url: "wss://x/api/gemini-live-stream",
   textOnly: false,
   muted: true,
+  pushToTalk: true,
   outputHz: 24_000,
   session: { ...noSession, id: "s", model: "m", voice: "Kore", turns: 3, startupMs: 12, simulated: true, readySince: 1000 },
   captions: [

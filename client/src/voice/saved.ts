@@ -12,6 +12,7 @@ export interface Saved {
   readonly textOnly: boolean;
   /** Nobody is heard who had muted the microphone. */
   readonly muted: boolean;
+  readonly pushToTalk: boolean;
   readonly outputHz: number;
   readonly session: SessionFacts;
   readonly captions: readonly Caption[];
@@ -79,6 +80,7 @@ function revive(saved: Fields, at: number): Saved {
     url: saved.string("url"),
     textOnly: saved.boolean("textOnly"),
     muted: saved.boolean("muted"),
+    pushToTalk: saved.boolean("pushToTalk", false),
     outputHz: saved.number("outputHz"),
     session: {
       ...noSession,

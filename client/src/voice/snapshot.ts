@@ -9,6 +9,9 @@ import type { Status } from "./state";
 export interface CallSnapshot {
   readonly status: Status;
   readonly muted: boolean;
+  /** The person says when they speak (`vad.mode: manual`); nothing is heard but while they are `talking`. */
+  readonly pushToTalk: boolean;
+  readonly talking: boolean;
   /** The conversation goes without a microphone. */
   readonly textOnly: boolean;
   readonly captions: readonly Caption[];
@@ -69,6 +72,8 @@ export interface CallStats extends ConnectionCounts {
 export const idle: CallSnapshot = {
   status: "idle",
   muted: false,
+  pushToTalk: false,
+  talking: false,
   textOnly: false,
   captions: [],
   problem: undefined,
