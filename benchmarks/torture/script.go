@@ -11,14 +11,14 @@ import (
 // maxMarkers is how many faults the simulator reads out of one system instruction.
 const maxMarkers = 16
 
-// scriptable are faults of the model for one of its connections: each a few markers of the simulator. What strikes in a
-// turn does so by chance: a conversation comes back to the same turn with the same handle, and would never get beyond it.
+// scriptable are faults of the model for one of its connections: each a few markers of the simulator. They strike by
+// chance: a conversation comes back to the same place with the same handle, and would never get beyond it.
 var scriptable = []struct {
 	weight int
 	make   func(r *rand.Rand, connection int) []string
 }{
 	{5, func(r *rand.Rand, n int) []string {
-		return one(n, "go_away after=%s length=%s", span10(r, 2, 9), span10(r, 6, 9))
+		return one(n, "go_away after=%s length=%s probability=0.6", span10(r, 2, 9), span10(r, 6, 9))
 	}},
 	{3, func(r *rand.Rand, n int) []string {
 		return one(n, "go_away turn=%d at=inside length=%s probability=0.5", turn(r), span10(r, 6, 9))
@@ -29,12 +29,12 @@ var scriptable = []struct {
 	{6, func(r *rand.Rand, n int) []string {
 		return one(n, "drop turn=%d at=%s probability=0.5", turn(r), where(r))
 	}},
-	{4, func(r *rand.Rand, n int) []string { return one(n, "drop after=%s", span10(r, 1, 9)) }},
+	{4, func(r *rand.Rand, n int) []string { return one(n, "drop after=%s probability=0.6", span10(r, 1, 9)) }},
 	{4, func(r *rand.Rand, n int) []string {
 		return one(n, "internal_error turn=%d at=%s probability=0.5", turn(r), where(r))
 	}},
 	{3, func(r *rand.Rand, n int) []string {
-		return one(n, `close code=1008 reason="The operation was aborted." after=%s`, span10(r, 2, 9))
+		return one(n, `close code=1008 reason="The operation was aborted." after=%s probability=0.6`, span10(r, 2, 9))
 	}},
 	{3, func(r *rand.Rand, n int) []string {
 		return append(one(n, "dead_handles"), one(n, "drop turn=%d at=%s probability=0.5", turn(r)+1, where(r))...)
@@ -42,24 +42,24 @@ var scriptable = []struct {
 	{4, func(r *rand.Rand, n int) []string {
 		return append(one(n, "handle_in_speech"), one(n, "drop turn=%d at=%s probability=0.5", turn(r), where(r))...)
 	}},
-	{2, func(_ *rand.Rand, n int) []string { return one(n, "poisoned_resume") }},
-	{2, func(r *rand.Rand, n int) []string { return one(n, "stall after=%s", span10(r, 2, 6)) }},
+	{2, func(_ *rand.Rand, n int) []string { return one(n, "poisoned_resume probability=0.6") }},
+	{2, func(r *rand.Rand, n int) []string { return one(n, "stall after=%s probability=0.6", span10(r, 2, 6)) }},
 	{2, func(_ *rand.Rand, n int) []string {
 		return one(n, "refuse_setup code=1011 reason=\"Internal error encountered.\" probability=0.5")
 	}},
 	{1, func(_ *rand.Rand, n int) []string { return one(n, "silent_setup probability=0.3") }},
 	{1, func(r *rand.Rand, n int) []string { return one(n, "slow_setup length=%s", span10(r, 1, 3)) }},
 	{1, func(r *rand.Rand, n int) []string {
-		return append(one(n, "slow_pongs"), one(n, "drop after=%s", span10(r, 5, 9))...)
+		return append(one(n, "slow_pongs"), one(n, "drop after=%s probability=0.6", span10(r, 5, 9))...)
 	}},
 	{1, func(r *rand.Rand, n int) []string {
-		return append(one(n, "odd_pieces"), one(n, "internal_error after=%s", span10(r, 3, 9))...)
+		return append(one(n, "odd_pieces"), one(n, "internal_error after=%s probability=0.6", span10(r, 3, 9))...)
 	}},
 	{1, func(r *rand.Rand, n int) []string {
 		return append(one(n, "burst"), one(n, "drop turn=%d at=inside probability=0.5", turn(r))...)
 	}},
 	{1, func(r *rand.Rand, n int) []string {
-		return append(one(n, "omit_turn_complete"), one(n, "go_away after=%s length=6s", span10(r, 3, 6))...)
+		return append(one(n, "omit_turn_complete"), one(n, "go_away after=%s length=6s probability=0.6", span10(r, 3, 6))...)
 	}},
 }
 

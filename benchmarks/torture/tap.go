@@ -37,6 +37,9 @@ func (w *world) tap() func(*proxy.Link, []byte) bool {
 		defer w.mu.Unlock()
 		if w.named[l] = true; id != 0 {
 			w.links[id] = l
+			if c := w.conversations[id]; c != nil { // accepted or not, which the ledger sees only when it is
+				c.log.say("a connection to the model is set up")
+			}
 		}
 		return false
 	}
