@@ -102,11 +102,12 @@ func (k *client) leave(keep bool) {
 	if k.conn == nil {
 		return
 	}
+	old := k.conn
+	k.conn = nil // what it still brings is not for this page
 	if !keep {
-		k.conn.end(true)
+		old.end(true)
 		return
 	}
-	k.conn = nil
 	select {
 	case k.change <- struct{}{}:
 	default:
