@@ -159,7 +159,7 @@ func (s *Session) adopt(t *ticket, r *Resume) {
 		s.out.numbered = *r.Received
 		s.out.kept.first = s.out.numbered + 1
 	}
-	s.next.handle = t.Handle
+	s.next.handle, s.next.knows = t.Handle, t.Turns
 	s.turns.index, s.turns.before = t.Turns, t.Turns
 	s.life.begun, s.life.recounts = t.Started, t.Recounts
 	s.life.usagePast, s.life.usageBefore = t.Usage, t.Usage

@@ -9,9 +9,11 @@ type renewal struct {
 	handle string // the newest that can be resumed; empty: none
 	covers span   // what the handle knows
 	exact  bool   // the upstream told what that is
+	knows  int64  // the last finished turn that the handle knows, whatever of the audio it covers
 
 	answer     span // what the answer in progress, or the last one, can be an answer to
 	transcript span // what the transcript of finished turns covers
+	cut        bool // the last of them was interrupted
 
 	rotate   bool        // the upstream said that it will close
 	deadline *time.Timer // wakes the connection when no turn's end came in time
@@ -57,7 +59,7 @@ func (s *Session) note(e *Event) {
 			n.answer = s.in.settled(time.Now())
 		}
 	case EventTurnComplete:
-		n.transcript, n.useful = n.answer, true
+		n.transcript, n.cut, n.useful = n.answer, s.turns.cutShort(), true
 		s.history.turn()
 		s.pointBehind()
 	case EventResumption:
@@ -68,6 +70,7 @@ func (s *Session) note(e *Event) {
 		if !s.takeHandle(e) {
 			return
 		}
+		n.knows = s.turns.finished()
 		s.in.cover(n.covers.earlier(n.transcript), s.margin()) // the handle may turn out to be worth nothing
 		s.setPoint(n.handle, n.covers, s.overlap(), n.transcript.beyond(n.covers))
 	case EventGoAway:
@@ -263,7 +266,8 @@ func (s *Session) prepare(why string) {
 	}
 	t := &s.turns
 	t.mu.Lock()
-	answered := false
+	answered, cut := false, false
+	anew := false // a finished turn is heard again
 	switch {
 	case !t.open:
 	case !t.generated && !t.discarding && !t.interrupted && s.config.Resume.MidTurn == midTurnRestart:
@@ -274,26 +278,33 @@ func (s *Session) prepare(why string) {
 		s.history.restart()
 		s.count(func(c *Counters) { c.TurnsRestarted++ })
 	default: // everything was said, or enough
-		t.interrupted = t.interrupted || !t.generated
+		cut = t.interrupted || !t.generated
+		t.interrupted = cut
 		s.out.voiceNotice(TurnNotice{t.figures()})
 		s.history.turn()
 		answered = true
 	}
 	t.mu.Unlock()
 	if answered { // only what came after the answer had begun is given again
-		n.transcript = n.answer
+		n.transcript, n.cut = n.answer, cut
 	}
 	s.pointBehind()
 	switch {
 	case n.handle == "" || n.transcript.beyond(n.covers) && s.remembered():
 		// The transcript knows a turn that the handle does not: with the handle it would be answered a second time.
 		n.handle, n.covers, n.exact = "", n.transcript, false
+	case n.transcript.beyond(n.covers) && n.knows < s.turns.finished() && !n.cut && s.config.Resume.MidTurn == midTurnRestart:
+		// Nobody knows that turn: it is given again, and answered anew.
+		s.out.restart(why)
+		s.watch.askAgain(s.at(time.Now()))
+		s.count(func(c *Counters) { c.TurnsRestarted++ })
+		answered, anew = false, s.setup().InputTranscript
 	case n.transcript.beyond(n.covers):
-		// Nobody knows that turn: the model will not remember it, but the person does not hear its answer twice.
+		// The handle does, or the person had heard enough of its answer, and the model will not remember it.
 		n.covers, n.exact = n.transcript, true
 	}
 	n.again, n.lost = s.in.rewind(n.covers, s.overlap())
-	n.heardAgain = n.again > 0 && !answered && s.history.restart()
+	n.heardAgain = n.again > 0 && !answered && (s.history.restart() || anew)
 }
 
 // remembered reports whether the transcript knows the conversation. Of one that was adopted it knows the end only.

@@ -385,7 +385,7 @@ func TestRenew_tellsThatATranscriptWillComeTwice(t *testing.T) {
 }
 
 // Without transcripts nobody knows what was answered since the handle: it is not asked again.
-func TestRenew_whatWasAnsweredIsNotAskedAgainThoughNoTranscriptTells(t *testing.T) {
+func TestRenew_whatWasAnsweredIsAskedAgainOnlyWhereNobodyRemembersIt(t *testing.T) {
 	for _, handle := range []string{"", "H1"} {
 		synctest.Test(t, func(t *testing.T) {
 			st, second := beginTwice(t, nil)
@@ -403,13 +403,18 @@ func TestRenew_whatWasAnsweredIsNotAskedAgainThoughNoTranscriptTells(t *testing.
 			st.up.ended <- io.ErrUnexpectedEOF
 			second.says(Event{Kind: EventReady})
 			time.Sleep(time.Second)
-			want := words(1000, 1000)
-			if handle == "" { // a fresh connection gets the overlap: nobody tells when the answer began
-				want = words(500, 1500)
+			// A fresh connection gets the overlap, because nobody tells when the answer began; one with a handle that does
+			// not know the answered turn gets it again, and the person is told.
+			want, again := words(500, 1500), []string{"not answered"}
+			if handle != "" {
+				want, again = words(0, 2000), []string{"answered", "not answered"}
 			}
 			wantPCM(t, "the second upstream, handle "+handle, second.pcm(), want)
-			if got := texts(second.got()); !slices.Equal(got, []string{"not answered"}) {
+			if got := texts(second.got()); !slices.Equal(got, again) {
 				t.Errorf("handle %q: given again: %v", handle, got)
+			}
+			if told := find(st.browser.heard(), "turn_restarted") != nil; told != (handle != "") {
+				t.Errorf("handle %q: turn_restarted: %v", handle, told)
 			}
 			if asked := st.dialer.asked(); asked[1].Handle != handle {
 				t.Errorf("dialled with the handle %q", asked[1].Handle)

@@ -59,6 +59,23 @@ func (t *turns) cutNow(now time.Time) bool {
 	return t.open && !t.generated && !t.cut.IsZero() && now.Sub(t.cut) <= inFlight
 }
 
+// finished is the number of the last turn of which everything was generated.
+func (t *turns) finished() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.open && !t.generated {
+		return t.index - 1
+	}
+	return t.index
+}
+
+// cutShort reports whether the person did not want the answer to its end.
+func (t *turns) cutShort() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.interrupted || t.discarding
+}
+
 // answering reports whether an answer is being spoken.
 func (t *turns) answering() bool {
 	t.mu.Lock()
