@@ -168,7 +168,7 @@ var faultCases = []faultCase{
 		p.say(question40ms("are you there?"))
 		eventually(sc.t, "the question is taken", func() bool { return len(sc.l.all(EventText)) == 2 })
 		wantEnd(p, "", 1008, goneAway) // but goAway is not said
-	}, change: func(c *Config) { c.ClockScale, c.GoAwayAfter, c.GoAwayLeft = 20, 100*time.Second, time.Second // 5 s for the question, on a busy machine }},
+	}, change: func(c *Config) { c.ClockScale, c.GoAwayAfter, c.GoAwayLeft = 20, 100*time.Second, time.Second }}, // 5 s for the question, on a busy machine
 	{script: "poisoned_resume", story: func(sc *scene) {
 		p := sc.started("")
 		p.say(short)
@@ -276,7 +276,7 @@ var faultCases = []faultCase{
 		if _, code, _ := p.end(); code != 1008 || len(sc.l.all(EventText)) != 0 {
 			sc.t.Errorf("closed with %d, texts %+v", code, sc.l.all(EventText))
 		}
-	}, change: func(c *Config) { c.ClockScale, c.GoAwayAfter, c.GoAwayLeft = 20, 100*time.Second, time.Second // 5 s for the question, on a busy machine }},
+	}, change: func(c *Config) { c.ClockScale, c.GoAwayAfter, c.GoAwayLeft = 20, 100*time.Second, time.Second }}, // 5 s for the question, on a busy machine
 }
 
 // neverReady waits for the starvation of a connection whose setup is not answered.
