@@ -76,3 +76,35 @@ func TestResume_atTheVeryEndOfTheWindow(t *testing.T) {
 		})
 	}
 }
+
+// A full instance has told a client often enough that the conversation may live elsewhere.
+func TestResume_aFullInstanceRemembersWhoWasToldToTryElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _, _ := talk(t, nil)
+		p.cut(0)
+		two, up2, _ := instance(t, func(c *Config, _ *memDialer) { c.Live.MaxSessions = 1 })
+		p.gateway = two
+		other := newPerson(t, two)
+		other.start("")
+		for _, want := range []Reason{ReasonSessionElsewhere, ReasonSessionElsewhere, ReasonSessionElsewhere, ReasonAtCapacity, ReasonAtCapacity} {
+			if p.resume() {
+				t.Fatal("the conversation goes on")
+			}
+			<-p.done
+			if *p.b.closed != want {
+				t.Errorf("closed with %v, want %v", p.b.closed, want)
+			}
+		}
+		other.leave()
+		synctest.Wait()
+		up2.says(Event{Kind: EventReady})
+		if !p.resume() {
+			<-p.done
+			t.Errorf("closed with %v although there is room", p.b.closed)
+			time.Sleep(2 * time.Minute)
+			return
+		}
+		p.leave()
+		time.Sleep(2 * time.Minute) // of the first instance's session
+	})
+}

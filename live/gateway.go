@@ -139,6 +139,7 @@ func (g *Gateway) begin(s *Session, slot *Slot) *Refusal {
 		return &Refusal{Reason: ReasonAtCapacity, Message: full(s.config.Live.MaxSessions)}
 	}
 	g.sessions[s.id] = s
+	delete(g.elsewhere, s.id)
 	g.statics.started(len(g.sessions))
 	go func() { // Drain waits for it: its slot is free when it has ended
 		s.run()

@@ -146,7 +146,6 @@ func (g *Gateway) known(t *ticket) (*Session, *turnedAway) {
 		e.tries = 0
 	}
 	if e.tries >= elsewhereTries {
-		delete(g.elsewhere, t.SessionID)
 		return nil, nil
 	}
 	forget(g.elsewhere, func(e elsewhere) bool { return now.After(e.until) })
