@@ -4,6 +4,7 @@ go 1.26.0
 
 // npm packages may hold Go code, which is none of ours.
 ignore (
+	./benchmarks/peers/node_modules
 	./client
 	./live/simulator/jsconformance/node_modules
 )
