@@ -14,6 +14,7 @@ FUZZTIME ?= 30s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 CONFORMANCE := live/simulator/jsconformance
+PEERS := benchmarks/peers
 # What the client's build reads; what it writes among its sources is left out.
 CLIENT_SOURCES := $(shell find client \( -name node_modules -o -name .next -o -name out -o -name e2e -o -name test-results \
 	-o -path client/public/worklets \) -prune -o -type f -not -name worklets.gen.ts -not -name next-env.d.ts \
@@ -71,6 +72,11 @@ $(CONFORMANCE)/node_modules/.installed: $(CONFORMANCE)/package.json $(CONFORMANC
 	cd $(CONFORMANCE) && npm ci
 	@touch $@
 
+$(PEERS)/node_modules/.installed: $(PEERS)/package.json $(PEERS)/package-lock.json
+	@$(need_node)
+	cd $(PEERS) && npm ci
+	@touch $@
+
 .PHONY: test
 test: lint test-go test-client e2e ## everything that CI runs
 	@echo "== all tests have passed"
@@ -84,7 +90,7 @@ lint: ## formatting, go vet, staticcheck, shell scripts
 	bash -n .ci/run deploy.sh client/scripts/dev.sh
 
 .PHONY: test-go
-test-go: $(CONFORMANCE)/node_modules/.installed ## Go tests with the race detector, goroutine-leak checks, fuzz seeds, and Google's SDKs against the simulator
+test-go: $(CONFORMANCE)/node_modules/.installed $(PEERS)/node_modules/.installed ## Go tests with the race detector, goroutine-leak checks, fuzz seeds, and Google's SDKs against the simulator
 	@$(call need,gcc,gcc libc6-dev)
 	go test -race -vet=off ./... # lint runs vet
 
@@ -115,6 +121,19 @@ bench-start: ## from start_session to session_ready on a long way, without and w
 .PHONY: bench-load
 bench-load: build ## load the built binary and measure it; ARGS="--find-max" or other flags of benchmarks/load
 	go run ./benchmarks/load --start bin/stonepot $(ARGS)
+
+.PHONY: bench-peers
+bench-peers: build $(PEERS)/node_modules/.installed ## Stonepot beside nginx, Bun, Node, Fiber and a byte forwarder, in turn; ARGS="--scenarios paced --rounds 6"
+	@if ! command -v nginx >/dev/null && [ ! -x /usr/sbin/nginx ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "== nginx is not installed: installing nginx-light, whose service is not started"; \
+			apt-get update -q && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends nginx-light || \
+				echo "== nginx could not be installed: the run goes on without it" >&2; \
+		else \
+			echo "== nginx is not installed, and the run goes on without it: sudo apt-get install -y nginx-light" >&2; \
+		fi; \
+	fi
+	go run ./benchmarks/peers $(ARGS)
 
 .PHONY: bench-report
 bench-report: ## a page with plots of the newest load run; ARGS="before.json after.json" compares two

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"math"
+	"slices"
+)
+
+// ratio compares one of ours with a peer in one scenario. Each round gives one ratio, of two measurements that were
+// close to each other in time; Ratio is the median of them. With Confidence, the true median of such ratios lies between Low
+// and High, whatever their distribution (the interval between two order statistics, from the binomial distribution).
+type ratio struct {
+	Scenario   string  `json:"scenario"`
+	Metric     string  `json:"metric"`
+	Unit       string  `json:"unit"`
+	Ours       string  `json:"ours"`
+	Peer       string  `json:"peer"`
+	OurMedian  float64 `json:"ourMedian"`
+	PeerMedian float64 `json:"peerMedian"`
+	Ratio      float64 `json:"ratio"` // ours by the peer's: below 1 ours takes less
+	Low        float64 `json:"low"`
+	High       float64 `json:"high"`
+	Confidence float64 `json:"confidence"`
+	Rounds     int     `json:"rounds"` // in which both were measured
+}
+
+// confidence is what intervals should have. Fewer than six rounds do not give it.
+const confidence = 0.95
+
+// compare makes the ratios of everything of ours to every peer in a scenario.
+func compare(sc scenario, measured []figures) (all []ratio) {
+	m := sc.metric()
+	byRelay := map[string]map[int]float64{}
+	for _, f := range measured {
+		if f.Scenario != sc.name {
+			continue
+		}
+		if byRelay[f.Relay] == nil {
+			byRelay[f.Relay] = map[int]float64{}
+		}
+		byRelay[f.Relay][f.Round] = m.of(f)
+	}
+	for _, our := range relays() {
+		for _, peer := range relays() {
+			if !our.ours || peer.ours || byRelay[our.name] == nil || byRelay[peer.name] == nil {
+				continue
+			}
+			if r, ok := pair(byRelay[our.name], byRelay[peer.name]); ok {
+				r.Scenario, r.Metric, r.Unit, r.Ours, r.Peer = sc.name, m.name, m.unit, our.name, peer.name
+				all = append(all, r)
+			}
+		}
+	}
+	return all
+}
+
+// pair compares two relays in the rounds in which both gave a figure.
+func pair(ours, peers map[int]float64) (r ratio, ok bool) {
+	var a, b, ratios []float64
+	for round, x := range ours {
+		if y, both := peers[round]; both && x > 0 && y > 0 {
+			a, b, ratios = append(a, x), append(b, y), append(ratios, x/y)
+		}
+	}
+	if len(ratios) == 0 {
+		return r, false
+	}
+	r.OurMedian, r.PeerMedian, r.Ratio, r.Rounds = median(a), median(b), median(ratios), len(ratios)
+	r.Low, r.High, r.Confidence = interval(ratios)
+	return r, true
+}
+
+// median sorts values, of which there must be one.
+func median(values []float64) float64 {
+	slices.Sort(values)
+	n := len(values)
+	return (values[(n-1)/2] + values[n/2]) / 2
+}
+
+// interval is the narrowest interval between two order statistics that are equally far from the ends and that holds the
+// median with at least confidence; where there are too few values for that, from the smallest to the largest.
+func interval(values []float64) (low, high, holds float64) {
+	slices.Sort(values)
+	n := len(values)
+	low, high, holds = values[0], values[n-1], coverage(n, 0)
+	for k := 1; 2*k < n && coverage(n, k) >= confidence; k++ {
+		low, high, holds = values[k], values[n-1-k], coverage(n, k)
+	}
+	return low, high, holds
+}
+
+// coverage is the probability that the median lies between the values with index k from both ends of n sorted ones:
+// that more than k of them are on each side of it.
+func coverage(n, k int) float64 {
+	outside := 0.0
+	for i := range k + 1 {
+		outside += binomial(n, i)
+	}
+	return 1 - 2*outside*math.Pow(0.5, float64(n))
+}
+
+func binomial(n, k int) float64 {
+	b := 1.0
+	for i := range k {
+		b *= float64(n-i) / float64(i+1)
+	}
+	return b
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/stonepot/stonepot/benchmarks/internal/result"
+)
+
+// Kind and version say what the JSON file holds. The version grows when a field changes its meaning.
+const (
+	reportKind    = "stonepot-peers"
+	reportVersion = 1
+)
+
+// report is what a run writes down.
+type report struct {
+	Kind       string            `json:"kind"`
+	Version    int               `json:"version"`
+	Began      time.Time         `json:"began"`
+	Machine    result.Machine    `json:"machine"`
+	Pinned     string            `json:"pinned"`
+	Rounds     int               `json:"rounds"`
+	DurationMs int64             `json:"durationMs"`
+	WarmUpMs   int64             `json:"warmUpMs"`
+	Relays     map[string]string `json:"relays"`           // what was measured, for people
+	Missing    map[string]string `json:"missing"`          // what could not be, and why
+	Failed     []string          `json:"failed,omitempty"` // measurements that went wrong
+	Ratios     []ratio           `json:"ratios"`
+	Measured   []figures         `json:"measured"`
+}
+
+// save writes r into a file of dir that is named after the time, and returns its name.
+func (r *report) save(dir string) (string, error) {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return "", err
+	}
+	name := filepath.Join(dir, "peers-"+r.Began.Format("20060102-150405")+".json")
+	return name, os.WriteFile(name, append(data, '\n'), 0o600)
+}
+
+// print writes a table for each scenario.
+func (r *report) print(out io.Writer, all []scenario) {
+	for _, sc := range all {
+		if m := r.medians(sc); len(m) > 0 {
+			r.printOne(out, sc, m)
+		}
+	}
+	fmt.Fprintln(out, "\nratio: ours by the peer's, median of the rounds' ratios; below 1 ours takes less")
+}
+
+func (r *report) printOne(out io.Writer, sc scenario, rows []figures) {
+	m := sc.metric()
+	fmt.Fprintf(out, "\n%s: %s\n", sc, m.name)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(w, "relay\t%s\t%s ÷ it\tinterval\tconfidence\t", m.unit, ours)
+	if sc.converses() {
+		fmt.Fprint(w, "per second\tcores\tp50 µs\tKB/session\tmessages up: browser, model\tdown: model, browser\tMB of PCM\t\t")
+	}
+	fmt.Fprintln(w)
+	for _, f := range rows {
+		fmt.Fprintf(w, "%s\t%.4g\t", f.Relay, m.of(f))
+		if c, ok := r.find(sc.name, ours, f.Relay); ok {
+			fmt.Fprintf(w, "%.2f\t%.2f – %.2f\t%.0f %%\t", c.Ratio, c.Low, c.High, 100*c.Confidence)
+		} else {
+			fmt.Fprint(w, "\t\t\t")
+		}
+		if sc.converses() {
+			fmt.Fprintf(w, "%.0f\t%.2f\t%.0f\t%.0f\t%d, %d\t%d, %d\t%.1f\t%s\t", f.PerSecond, f.Cores, f.P50Micros, f.SessionKB,
+				f.Browser.MessagesUp, f.Upstream.MessagesUp, f.Upstream.MessagesDown, f.Browser.MessagesDown,
+				float64(f.Upstream.BytesUp+f.Browser.BytesDown)/1e6, sc.remark(f))
+		}
+		fmt.Fprintln(w)
+	}
+	_ = w.Flush()
+	for _, c := range r.Ratios {
+		if c.Scenario == sc.name && c.Ours != ours {
+			fmt.Fprintf(out, "  %s ÷ %s: %.2f (%.2f – %.2f)\n", c.Ours, c.Peer, c.Ratio, c.Low, c.High)
+		}
+	}
+}
+
+func (r *report) find(scenario, our, peer string) (ratio, bool) {
+	for _, c := range r.Ratios {
+		if c.Scenario == scenario && c.Ours == our && c.Peer == peer {
+			return c, true
+		}
+	}
+	return ratio{}, false
+}
+
+// medians are, for each relay in its order, the measurement of the scenario whose figure is the median (of an even
+// number the lower one).
+func (r *report) medians(sc scenario) (rows []figures) {
+	of := sc.metric().of
+	for _, known := range relays() {
+		var all []figures
+		for _, f := range r.Measured {
+			if f.Scenario == sc.name && f.Relay == known.name {
+				all = append(all, f)
+			}
+		}
+		if len(all) > 0 {
+			rows = append(rows, middle(all, of))
+		}
+	}
+	return rows
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// usage is what a process and its children have used since their starts, and hold.
+type usage struct {
+	cpu        time.Duration
+	residentKB int64
+}
+
+// tick is the unit of CPU times in /proc/<pid>/stat: USER_HZ is 100 on every architecture that Go runs on.
+const tick = 10 * time.Millisecond
+
+// usageOf sums a process and its children: nginx has a worker.
+func usageOf(pid int) (u usage, err error) {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return u, err
+	}
+	self := fmt.Sprintf("/proc/%d/stat", pid)
+	found := false
+	for _, name := range stats {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue // it has ended
+		}
+		s, ok := parseStat(text)
+		if !ok || name != self && s.parent != pid {
+			continue
+		}
+		found = found || name == self
+		u.cpu += s.cpu
+		u.residentKB += s.residentKB
+	}
+	if !found {
+		return u, fmt.Errorf("the relay's process %d has ended", pid)
+	}
+	return u, nil
+}
+
+type stat struct {
+	parent     int
+	cpu        time.Duration
+	residentKB int64
+}
+
+// parseStat reads proc_pid_stat(5). The program's name, in parentheses, may hold anything.
+func parseStat(text []byte) (s stat, ok bool) {
+	end := bytes.LastIndexByte(text, ')')
+	if end < 0 {
+		return s, false
+	}
+	fields := strings.Fields(string(text[end+1:]))
+	// The fields are counted from 1, and the first behind the name is the third.
+	const parent, user, system, resident = 4 - 3, 14 - 3, 15 - 3, 24 - 3
+	if len(fields) <= resident {
+		return s, false
+	}
+	var n [4]int64
+	for i, at := range []int{parent, user, system, resident} {
+		var err error
+		if n[i], err = strconv.ParseInt(fields[at], 10, 64); err != nil {
+			return s, false
+		}
+	}
+	return stat{int(n[0]), time.Duration(n[1]+n[2]) * tick, n[3] * int64(os.Getpagesize()) / 1024}, true
+}
+
+// divide gives the last of the processors that this process may use to the relays, and the others to this process. It
+// returns "" where there is nothing to divide, and says why.
+func divide() (relays string, generator []string, why string) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return "", nil, err.Error()
+	}
+	cpus := allowed(status)
+	if len(cpus) < 2 {
+		return "", nil, "there is one processor"
+	}
+	program, err := exec.LookPath("taskset")
+	if err != nil {
+		return "", nil, "taskset is not installed: sudo apt-get install -y util-linux"
+	}
+	relays, generator = cpus[len(cpus)-1], cpus[:len(cpus)-1]
+	self := strconv.Itoa(os.Getpid())
+	if said, err := exec.Command(program, "-a", "-c", "-p", strings.Join(generator, ","), self).CombinedOutput(); err != nil { //nolint:gosec // numbers
+		return "", nil, fmt.Sprintf("taskset: %v: %s", err, said)
+	}
+	return relays, generator, ""
+}
+
+// allowed takes the processors out of proc_pid_status(5), where they are written 0-3,8.
+func allowed(status []byte) (cpus []string) {
+	for line := range strings.Lines(string(status)) {
+		list, ok := strings.CutPrefix(line, "Cpus_allowed_list:")
+		if !ok {
+			continue
+		}
+		for part := range strings.SplitSeq(strings.TrimSpace(list), ",") {
+			first, last, isRange := strings.Cut(part, "-")
+			if !isRange {
+				last = first
+			}
+			low, err1 := strconv.Atoi(first)
+			high, err2 := strconv.Atoi(last)
+			if err1 != nil || err2 != nil {
+				return nil
+			}
+			for cpu := low; cpu <= high; cpu++ {
+				cpus = append(cpus, strconv.Itoa(cpu))
+			}
+		}
+	}
+	return cpus
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"os"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestParseStat_readsBehindTheName(t *testing.T) {
+	line := "42 (a) b (c) S 7 42 42 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 5 0 1000 99999 300 18446744073709551615 1 1\n"
+	s, ok := parseStat([]byte(line))
+	if want := (stat{7, 2 * time.Second, 300 * int64(os.Getpagesize()) / 1024}); !ok || s != want {
+		t.Errorf("%+v %v, want %+v", s, ok, want)
+	}
+	for _, bad := range []string{"", "42 (x", "42 (x) S 7", "42 (x) S x 42 42 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 5 0 1000 99999 300 1"} {
+		if _, ok := parseStat([]byte(bad)); ok {
+			t.Errorf("%q was read", bad)
+		}
+	}
+}
+
+func TestUsageOf_isThatOfALivingProcess(t *testing.T) {
+	u, err := usageOf(os.Getpid())
+	if err != nil || u.residentKB < 1000 {
+		t.Errorf("%+v %v", u, err)
+	}
+	if _, err := usageOf(1 << 30); err == nil {
+		t.Error("a process that is not there was found")
+	}
+}
+
+func TestAllowed_readsListsOfProcessors(t *testing.T) {
+	for text, want := range map[string][]string{
+		"Name:\tx\nCpus_allowed_list:\t0-2,8\nMems:\t0\n": {"0", "1", "2", "8"},
+		"Cpus_allowed_list:\t5\n":                         {"5"},
+		"Cpus_allowed_list:\tx\n":                         nil,
+		"Name:\tx\n":                                      nil,
+	} {
+		if got := allowed([]byte(text)); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
