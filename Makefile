@@ -173,6 +173,7 @@ screenshots: build ## pictures of the page in its states in bin/screenshots, and
 	@if [ -z "$${CHROMIUM:-}" ] && ! command -v chromium chromium-browser google-chrome >/dev/null; then $(call install,Chromium,chromium); fi
 	cd client && STONEPOT_BIN=../bin/stonepot npm run screenshots -- ../bin/screenshots
 	cp bin/screenshots/1440-light-3-speaking.png docs/screenshot.png
+	cp bin/screenshots/1440-light-f-operator.png docs/operator.png
 
 .PHONY: clean
 clean: ## remove what was built; installed packages stay

@@ -81,7 +81,7 @@ describe("the operator's page", () => {
       await page.getByText("Nobody is talking.").waitFor();
       await accessible(page, "empty");
       await talking(async (talk) => {
-        await tile(page, "Talking now", "1");
+        await tile(page, "Live now", "1");
         const row = page.locator("[data-session]");
         await row.getByText("gemini (simulated)").waitFor();
         await until(talk, "an answer", (f) => f.status === "speaking");
@@ -149,7 +149,7 @@ describe("the operator's page", () => {
         page.on("request", (request) => addresses.push(request.url()));
         await shows(page, "keyWanted");
         await accessible(page, "the key is wanted");
-        await page.getByLabel("Key").fill("not the key at all");
+        await page.keyboard.type("not the key at all");
         await page.keyboard.press("Enter");
         await page.getByText("This key was not accepted").waitFor();
         await accessible(page, "a wrong key");
@@ -157,6 +157,7 @@ describe("the operator's page", () => {
         await page.keyboard.press("Enter");
         await shows(page, "live");
         await page.getByText("Nobody is talking.").waitFor();
+        assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Operator", "the keyboard goes on above the figures");
 
         await page.reload();
         await shows(page, "live");
@@ -167,6 +168,7 @@ describe("the operator's page", () => {
         await press(page, "Forget the key");
         await shows(page, "keyWanted");
         assert.equal(await page.evaluate(() => sessionStorage.length), 0);
+        await page.locator("input:focus").waitFor();
         // The browser's console names each 401.
       },
       { at: locked, expectErrors: true },

@@ -75,10 +75,11 @@ try {
       await until(debug, "a loud second answer", (f) => f.status === "speaking" && f.levelSpeech > 0.05 && f.captions.length >= 4, 40_000);
       await debug.locator("[data-inspector]").scrollIntoViewIfNeeded();
       await shoot(debug, "e-inspector");
-      // Taken together a start and a number of looks make a chart.
-      await ops.locator("[data-session]").waitFor();
+      // Sessions that an earlier picture left behind may be listed above.
+      await ops.locator("[data-session]").last().waitFor();
+      await ops.locator('path[data-line=started][d*="L"]').waitFor({ state: "attached" });
       await ops.screenshot({ path: join(target, `${viewport.width}-${colorScheme}-f-operator.png`), animations: "disabled", fullPage: true });
-      await ops.locator("[data-session]").getByRole("button").click();
+      await ops.locator("[data-session]").last().getByRole("button").click();
       await shoot(ops, "g-operator-end");
       await ops.keyboard.press("Escape");
       await end(debug);

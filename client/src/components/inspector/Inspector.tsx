@@ -37,6 +37,10 @@ export default function Inspector() {
           placeholder="Filter by name or content"
           value={filter.text}
           onChange={(event) => change({ text: event.target.value })}
+          // Here it empties the filter; on the page it interrupts the answer.
+          onKeyDown={(event) => {
+            if (event.key === "Escape") event.stopPropagation();
+          }}
           className="h-9 min-w-32 flex-1 rounded-full border border-line bg-paper px-3 placeholder:text-muted wide:max-w-72"
         />
         <select

@@ -9,7 +9,7 @@ export function Tiles({ stats: s }: { stats: Stats }) {
   const response = s.latencies["responseMs"];
   const measured = response !== undefined && response.count > 0;
   const tiles: [name: string, value: string, more: string][] = [
-    ["Talking now", number(s.active), s.detached > 0 ? `${number(s.detached)} wait for their browser` : `at most ${number(s.peak)} so far`],
+    ["Live now", number(s.active), s.detached > 0 ? `${number(s.detached)} wait for their browser` : `at most ${number(s.peak)} so far`],
     ["Started", number(s.total), `in ${span(s.uptimeMs)}`],
     ["Ended", number(ended(s)), `${number(sum(s.refused))} refused`],
     ["Answer delay", measured ? milliseconds(response.p50) : "–", measured ? `99 % within ${milliseconds(response.p99)}` : "nothing measured yet"],
@@ -82,7 +82,15 @@ export function Charts({ history }: { history: History }) {
           { name: "answers restarted", points: perMinute(history, counter("turnsRestarted")) },
         ]}
       />
-      <Chart title="Speech lost a minute" format={milliseconds} least={1000} lines={[{ name: "lost", points: perMinute(history, lostMs) }]} />
+      <Chart
+        title="Speech lost a minute"
+        format={milliseconds}
+        least={1000}
+        lines={[
+          { name: "by renewals", points: perMinute(history, counter("lostAudioMs")) },
+          { name: "not taken by the model", points: perMinute(history, counter("uplinkDroppedMs")) },
+        ]}
+      />
       <Chart
         title="Tokens a minute"
         format={number}

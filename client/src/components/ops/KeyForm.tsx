@@ -1,12 +1,17 @@
 "use client";
 
-import { useId, useState, type FormEvent } from "react";
+import { useEffect, useId, useRef, useState, type FormEvent } from "react";
 import type { Watch } from "@/ops/watch";
 
-/** Asks for the operator's key. It goes to the server as a header, never into an address. */
-export function KeyForm({ watch, wrong }: { watch: Watch; wrong: boolean }) {
+/** Asks for the operator's key. It goes to the server as a header, never into an address. `alone`: there is nothing else to do on the page. */
+export function KeyForm({ watch, wrong, alone }: { watch: Watch; wrong: boolean; alone: boolean }) {
   const [key, setKey] = useState("");
   const id = useId();
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    // Also when the button that forgot the key has just gone, with the keyboard's focus.
+    if (alone && document.activeElement === document.body) input.current?.focus();
+  }, [alone]);
   const submit = (event: FormEvent): void => {
     event.preventDefault();
     if (key.trim() !== "") watch.giveKey(key);
@@ -17,6 +22,7 @@ export function KeyForm({ watch, wrong }: { watch: Watch; wrong: boolean }) {
         Key
       </label>
       <input
+        ref={input}
         id={id}
         type="password"
         value={key}

@@ -1,5 +1,6 @@
 "use client";
 
+import { useEffect, useRef } from "react";
 import { useOps } from "@/hooks/use-ops";
 import type { Watch, OpsSnapshot } from "@/ops/watch";
 import { Logo } from "../icons";
@@ -13,6 +14,13 @@ export function OpsPage() {
   const { watch, snapshot } = useOps();
   const { stats, trouble, outcome } = snapshot;
   const state = trouble ?? (stats ? "live" : "loading");
+  const heading = useRef<HTMLHeadingElement>(null);
+  const asked = useRef(false);
+  useEffect(() => {
+    // The form that took the key is gone: the keyboard goes on above the figures.
+    if (asked.current && state === "live" && document.activeElement === document.body) heading.current?.focus();
+    if (state !== "loading") asked.current = state === "keyWanted";
+  }, [state]);
   return (
     <div data-ops={state} data-status={state === "live" ? "listening" : "connecting"} className="min-h-dvh pb-12">
       <header className="mx-auto flex h-14 max-w-360 items-center justify-between gap-3 px-5 wide:px-8">
@@ -31,7 +39,7 @@ export function OpsPage() {
         </div>
       </header>
       <main className="mx-auto flex max-w-360 flex-col gap-6 px-5 pt-2 wide:px-8">
-        <h1 className={stats ? "text-2xl font-semibold tracking-tight" : "sr-only"}>Operator</h1>
+        <h1 ref={heading} tabIndex={-1} className={stats ? "text-2xl font-semibold tracking-tight" : "sr-only"}>Operator</h1>
         <p role="status" data-outcome={outcome?.result} className="rounded-xl bg-sunken px-4 py-2 text-sm empty:hidden">
           {outcome && outcomeWords(outcome)}
         </p>
@@ -65,7 +73,7 @@ function TroubleCard({ watch, snapshot, trouble }: { watch: Watch; snapshot: Ops
       <h2 className={alone ? "text-2xl font-semibold tracking-tight text-balance" : "font-semibold text-danger"}>{words.title}</h2>
       <p className={`leading-relaxed text-pretty text-muted ${alone ? "mt-2" : "mt-1 text-sm"}`}>{words.detail}</p>
       {trouble === "keyWanted" ? (
-        <KeyForm watch={watch} wrong={snapshot.hasKey} />
+        <KeyForm watch={watch} wrong={snapshot.hasKey} alone={alone} />
       ) : (
         <button type="button" onClick={() => watch.again()} className={`${alone ? "mt-6" : "mt-3"} h-11 rounded-full border border-line bg-surface px-5 font-medium hover:border-stone`}>
           Look again now
@@ -93,7 +101,7 @@ function Dashboard({ watch, snapshot, stats }: { watch: Watch; snapshot: OpsSnap
         <section aria-label="Live conversations" data-list-trouble={listTrouble} className="rounded-2xl border border-line bg-surface p-4">
           <h2 className="text-lg font-semibold tracking-tight">Live conversations</h2>
           <p className="mt-1 text-sm text-muted">{listTroubleWords(listTrouble, hasKey)}</p>
-          {listTrouble === "keyWanted" && <KeyForm watch={watch} wrong={hasKey} />}
+          {listTrouble === "keyWanted" && <KeyForm watch={watch} wrong={hasKey} alone={false} />}
         </section>
       )}
       <section aria-labelledby="since-start" className="flex flex-col gap-3">

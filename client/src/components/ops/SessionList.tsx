@@ -8,7 +8,7 @@ import type { Watch } from "@/ops/watch";
 import { duration } from "../words";
 import { EndDialog } from "./EndDialog";
 import { GroupTable } from "./Tables";
-import { dollars, number, shortId } from "./words";
+import { dollars, number, shortId, times } from "./words";
 
 /** Drawn at once; the rest of a full server would only make the page slow, and is in the log. */
 const maxRows = 200;
@@ -56,10 +56,10 @@ function Row({ session: s, onEnd }: { session: Session; onEnd: () => void }) {
   const n = (name: string): number => s.counters[name] ?? 0;
   const about = [s.backend + (s.simulated ? " (simulated)" : ""), s.assistant, s.variant, s.model, s.voice, s.userId, s.address].filter(Boolean);
   const facts = [
-    `${number(n("turns"))} turns`,
+    n("turns") === 1 ? "1 turn" : `${number(n("turns"))} turns`,
     n("interruptions") > 0 ? `${number(n("interruptions"))} interrupted` : "",
-    n("renewals") > 0 ? `${number(n("renewals"))} renewals` : "",
-    n("resumes") > 0 ? `resumed ${number(n("resumes"))} times` : "",
+    n("renewals") > 0 ? `renewed ${times(n("renewals"))}` : "",
+    n("resumes") > 0 ? `resumed ${times(n("resumes"))}` : "",
     n("lostAudioMs") + n("uplinkDroppedMs") > 0 ? `${number(n("lostAudioMs") + n("uplinkDroppedMs"))} ms lost` : "",
     `${number(s.usage.inputTokens + s.usage.outputTokens)} tokens`,
     s.usage.costUsd === undefined ? "" : dollars(s.usage.costUsd),
@@ -67,9 +67,8 @@ function Row({ session: s, onEnd }: { session: Session; onEnd: () => void }) {
   return (
     <li data-session={s.id} className="grid grid-cols-[1fr_auto] items-center gap-x-4 gap-y-1 border-b border-line py-3 text-sm last:border-b-0 last:pb-0">
       <p className="min-w-0">
-        <code title={s.id} className="text-[0.8125rem] font-medium">
-          {shortId(s.id)}
-        </code>{" "}
+        {/* Whole: it is what the log and the person's own details call the conversation. */}
+        <code className="text-[0.8125rem] font-medium wrap-anywhere select-all">{s.id}</code>{" "}
         <span className="ml-1 rounded-full bg-sunken px-2 py-0.5 text-xs text-muted">{s.state}</span>{" "}
         <span className="ml-1 text-muted tabular-nums">
           <span className="sr-only">lasts </span>

@@ -126,6 +126,10 @@ export function rate(value: number): string {
   return value > 0 && value < 10 ? value.toFixed(1) : number(value);
 }
 
+export function times(n: number): string {
+  return n === 1 ? "once" : `${number(n)} times`;
+}
+
 export function dollars(value: number): string {
   return money.format(value);
 }
