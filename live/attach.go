@@ -54,12 +54,10 @@ func (s *Session) takeOver(b Browser, r *Resume) (l *link, send bool, err error)
 	have, lost := s.in.received, s.in.lost
 	s.in.mu.Unlock()
 
+	at := s.out.replace(received)
 	var hello Notice
-	var covered int64
 	if r == nil {
-		n := StartedNotice{Workflow: s.backend.Workflow, Protocol: protocolVersion, Time: now.UnixMilli()}
-		n.Ticket, covered = s.ticket(l.generation, false)
-		hello = n
+		hello = StartedNotice{Workflow: s.backend.Workflow, Protocol: protocolVersion, Time: now.UnixMilli(), Ticket: s.ticket(l.generation, at, false)}
 	} else {
 		n := ResumedNotice{Received: have, Lost: &lost, Upstream: s.upstreamState()}
 		if received == nil {
@@ -69,13 +67,12 @@ func (s *Session) takeOver(b Browser, r *Resume) (l *link, send bool, err error)
 		if s.adopted && !s.mic.met {
 			n.Lost = nil
 		}
-		n.Ticket, covered = s.ticket(l.generation, false)
+		n.Ticket = s.ticket(l.generation, at, false)
 		hello = n
 	}
-	if err := s.out.attach(l, received, hello); err != nil {
+	if err := s.out.attach(l, received, at, hello); err != nil {
 		return nil, false, err
 	}
-	s.acks.covered.Store(covered)
 	s.in.handOver(l.generation)
 	if r != nil { // it may all come at once, before the upstream is there
 		s.in.expect(int(repeatedAudio/time.Millisecond) * s.bytesPerMs)
@@ -86,6 +83,7 @@ func (s *Session) takeOver(b Browser, r *Resume) (l *link, send bool, err error)
 	s.life.mu.Lock()
 	defer s.life.mu.Unlock()
 	s.life.link = l
+	s.life.stale = s.life.point.handle != at.handle || s.life.point.covered != at.covered
 	s.life.renewed = ""
 	s.life.move(eventResume)
 	if s.life.arrived != nil {

@@ -29,18 +29,45 @@ func (o *outbox) admits(received *int64) error {
 	}
 }
 
-// attach makes l the connection that is written to, in the place of the one before, which is closed as replaced.
-// received, which admits has admitted, is how many messages the client has; nil: counts start at 0. hello is what it is told
-// first; then comes what it lacks, then what waits. errOver: the session's last message is in the lane.
-func (o *outbox) attach(l *link, received *int64, hello ...Notice) error {
+// replace closes the connection in use as replaced, and tells where a client that has received so many messages can go on
+// without missing an answer: the newest ticket that was written before those. nil: it has no history, and counts start at 0.
+func (o *outbox) replace(received *int64) point {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if old := o.link; old != nil {
+		o.unlink()
+		old.browser.Close(ReasonReplaced)
+	}
+	at := o.newest()
+	if received == nil {
+		at.covered, at.ahead = 0, nil
+		return at
+	}
+	for i := o.tickets.len() - 1; i > 0 && o.tickets.at(i).number > *received; i-- {
+		at = o.tickets.at(i - 1).at
+	}
+	return at
+}
+
+// issue notes that a ticket is being written. Called with mu held.
+func (o *outbox) issue(at point) {
+	if o.tickets.len() == maxIssued { // of a client that acknowledges nothing
+		o.tickets.pop()
+	}
+	o.tickets.push(issued{o.numbered, at})
+}
+
+// maxIssued bounds the tickets between which a client that resumes may stand.
+const maxIssued = 64
+
+// attach makes l the connection that is written to; replace has closed the one before. received, which admits has admitted,
+// is how many messages the client has; nil: counts start at 0. hello is what it is told first, with a ticket for at; then
+// comes what it lacks, then what waits. errOver: the session's last message is in the lane.
+func (o *outbox) attach(l *link, received *int64, at point, hello ...Notice) error {
 	o.mu.Lock()
 	defer o.unlock()
 	if o.closed {
 		return errOver
-	}
-	if old := o.link; old != nil {
-		o.unlink()
-		old.browser.Close(ReasonReplaced)
 	}
 	o.dropLinkNotices()
 	o.link = l
@@ -58,6 +85,8 @@ func (o *outbox) attach(l *link, received *int64, hello ...Notice) error {
 			o.acknowledged(*received + n)
 		}
 	}
+	o.tickets = ring[issued]{}
+	o.tickets.push(issued{or(received, 0), at})
 	o.replay, o.replayTo = o.kept.first, o.numbered
 	o.stalled = time.Time{} // the client could acknowledge nothing while it was away
 	return nil
@@ -69,11 +98,13 @@ func (o *outbox) dropLinkNotices() {
 	for o.first.len() > 0 {
 		o.first.pop().free()
 	}
-	for range o.control.len() {
-		if f := o.control.pop(); f.counted {
-			o.control.push(f)
-		} else {
-			f.free()
+	for _, lane := range []*ring[*outFrame]{&o.control, &o.voice} {
+		for range lane.len() {
+			if f := lane.pop(); f.counted {
+				lane.push(f)
+			} else {
+				f.free()
+			}
 		}
 	}
 }
@@ -124,6 +155,9 @@ func (o *outbox) acknowledged(count int64) {
 		return
 	}
 	o.kept.acknowledged(count)
+	for o.tickets.len() > 1 && o.tickets.at(1).number <= count {
+		o.tickets.pop()
+	}
 	o.replay = max(o.replay, o.kept.first)
 	o.stalled = time.Time{}
 }

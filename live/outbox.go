@@ -3,6 +3,7 @@ package live
 import (
 	"errors"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,6 +40,7 @@ type outbox struct {
 	numbered int64 // counted messages written: the number of the newest
 	acks     bool  // the client acknowledges
 	kept     kept
+	tickets  ring[issued]
 	replay   int64 // number of the next message to be sent again
 	replayTo int64 // and of the last
 
@@ -88,7 +90,15 @@ type outFrame struct {
 	buf     []byte
 	speech  time.Duration // of audio
 	counted bool
-	turn    bool // turn_complete
+	turn    bool   // turn_complete
+	ticket  *point // of a ticket: where it goes on; else nil
+}
+
+// issued is a ticket that was written behind a message with a number: who has received that one may have the ticket, and
+// what its handle knows.
+type issued struct {
+	number int64
+	at     point
 }
 
 var outFrames = sync.Pool{New: func() any { return new(outFrame) }}
@@ -168,14 +178,39 @@ func (o *outbox) linkNotice(n Notice) {
 }
 
 // ack tells a connection's client what has come from it. Callers overtake each other: what was told before is never taken back.
-func (o *outbox) ack(generation uint64, received, covered int64) {
+func (o *outbox) ack(generation uint64, received int64) {
 	o.mu.Lock()
+	covered := o.newest().covered // not more: the client may forget what is covered
 	if l := o.link; l != nil && l.generation == generation && !o.refuses() {
 		l.acked = AckNotice{max(received, l.acked.Received), max(covered, l.acked.Covered)}
 		o.acked = l.acked
 		o.queue(&o.control, nil, &o.acked, 0)
 	}
 	o.unlock()
+}
+
+// ticket tells the client of a newer ticket, behind the speech that waits: a client that has the ticket must have heard the
+// answers which its handle knows, because nobody will give them again.
+func (o *outbox) ticket(text string, at point) {
+	o.mu.Lock()
+	if o.link != nil && !o.refuses() {
+		lane := &o.control
+		if o.voice.len() > 0 {
+			lane = &o.voice
+		}
+		if f := o.queue(lane, nil, TicketNotice{text}, 0); f != nil {
+			f.ticket = &at
+		}
+	}
+	o.unlock()
+}
+
+// newest is where the newest ticket that was written goes on. Called with mu held.
+func (o *outbox) newest() point {
+	if o.tickets.len() == 0 {
+		return point{}
+	}
+	return o.tickets.at(o.tickets.len() - 1).at
 }
 
 func (o *outbox) put(lane *ring[*outFrame], e *Event, n Notice) {
@@ -214,24 +249,34 @@ func (o *outbox) restart(why string) {
 
 // dropTurn drops what lies behind the last turn's end in the voice lane. Called with mu held.
 func (o *outbox) dropTurn() {
+	var tickets []*outFrame
 	for n := o.voice.len(); n > 0; n-- {
 		f := *o.voice.at(n - 1)
 		if f.turn {
-			return
+			break
+		}
+		o.voice.drop()
+		if f.ticket != nil {
+			tickets = append(tickets, f)
+			continue
 		}
 		o.counters.DownlinkDroppedMs += milliseconds(f.speech)
 		o.speech -= f.speech
-		o.voice.drop()
 		f.free()
 	}
-	o.paid = time.Time{}
+	if o.voice.len() == 0 {
+		o.paid = time.Time{}
+	}
+	for _, f := range slices.Backward(tickets) {
+		o.voice.push(f)
+	}
 }
 
 // dropVoice is called with mu held.
 func (o *outbox) dropVoice() {
 	o.counters.DownlinkDroppedMs += milliseconds(o.speech)
 	for o.voice.len() > 0 {
-		if f := o.voice.pop(); f.turn {
+		if f := o.voice.pop(); f.turn || f.ticket != nil {
 			o.control.push(f) // the end of a turn is news though its speech is not
 		} else {
 			f.free()
@@ -324,8 +369,8 @@ func (o *outbox) empty() bool {
 // header is the room that Seal needs.
 var header [frame.Room]byte
 
-// queue encodes an event or a notice into a lane. Called with mu held.
-func (o *outbox) queue(lane *ring[*outFrame], e *Event, n Notice, speech time.Duration) {
+// queue encodes an event or a notice into a lane; nil: the client is told nothing of it. Called with mu held.
+func (o *outbox) queue(lane *ring[*outFrame], e *Event, n Notice, speech time.Duration) *outFrame {
 	f := outFrames.Get().(*outFrame)
 	var op frame.Opcode
 	if e != nil {
@@ -335,15 +380,17 @@ func (o *outbox) queue(lane *ring[*outFrame], e *Event, n Notice, speech time.Du
 	}
 	if len(f.buf) <= frame.Room {
 		f.free()
-		return
+		return nil
 	}
 	f.data, f.speech, f.counted = frame.Seal(f.buf, op), speech, counted(n)
 	_, f.turn = n.(TurnNotice)
+	f.ticket = nil
 	lane.push(f)
 	o.speech += speech
 	if o.speech > o.maxVoice || o.control.len() > maxControl {
 		o.overflow()
 	}
+	return f
 }
 
 // overflow ends the session for a lane that is too long. The browser may be well, and is told. Called with mu held.

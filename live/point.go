@@ -85,13 +85,19 @@ func (s *Session) portable() bool {
 	return !open && s.tools.none() && s.life.point.handle != "" && !s.life.point.behind
 }
 
-// ticket makes a ticket of the connection with a generation, for where the conversation stands now: empty if it cannot be
-// resumed. covered is how many client messages its handle includes. released says that this instance has let go of the
-// conversation. It is called with mic.mu held until the ticket is on its way: no older one may follow it, nor one about
-// counts that have begun anew.
-func (s *Session) ticket(generation uint64, released bool) (text string, covered int64) {
+// pointNow is where another instance can go on that has everything which waits for the browser.
+func (s *Session) pointNow() point {
+	s.life.mu.Lock()
+	defer s.life.mu.Unlock()
+	return s.life.point
+}
+
+// ticket makes a ticket of the connection with a generation, to go on at a point: empty if the session cannot be resumed.
+// released says that this instance has let go of the conversation. It is called with mic.mu held until the ticket is on its
+// way: no older one may follow it, nor one about counts that have begun anew.
+func (s *Session) ticket(generation uint64, at point, released bool) (text string) {
 	if !s.resumable {
-		return "", 0
+		return ""
 	}
 	s.turns.mu.Lock()
 	answering, turns := s.turns.open, s.turns.index
@@ -102,7 +108,7 @@ func (s *Session) ticket(generation uint64, released bool) (text string, covered
 	l := &s.life
 	t := ticket{
 		SessionID: s.id, Backend: s.backend.Name, UserID: l.plan.userID, Instance: s.gateway.instance, Generation: int64(generation), Recounts: l.recounts,
-		Handle: l.point.handle, Covered: l.point.covered, Ahead: l.point.ahead, Activity: l.point.activity,
+		Handle: at.handle, Covered: at.covered, Ahead: at.ahead, Activity: at.activity,
 		Released: released, Answering: answering || l.point.behind, Config: l.plan.asked,
 		Started: l.begun, Turns: turns, Usage: l.usage(), Expires: now.Add(s.config.Resume.TicketLife),
 	}
@@ -111,7 +117,7 @@ func (s *Session) ticket(generation uint64, released bool) (text string, covered
 		s.log.Error("no ticket could be made", "error", err)
 	}
 	l.ticketAt, l.stale = now, false
-	return text, t.Covered
+	return text
 }
 
 // ticketPause is the shortest time between two tickets: an upstream may give handles faster than they are of use.
@@ -141,9 +147,8 @@ func (s *Session) freshTicket(now time.Time) time.Duration {
 	case age < due:
 		return due - age
 	}
-	text, covered := s.ticket(s.in.newest(), false)
-	s.out.linkNotice(TicketNotice{text})
-	s.acks.covered.Store(covered) // not before: the client may forget what is covered
+	at := s.pointNow()
+	s.out.ticket(s.ticket(s.in.newest(), at, false), at)
 	s.acknowledgeNow()
 	return ticketPause
 }
@@ -164,6 +169,7 @@ func (s *Session) adopt(t *ticket, r *Resume) {
 	s.life.begun, s.life.recounts = t.Started, t.Recounts
 	s.life.usagePast, s.life.usageBefore = t.Usage, t.Usage
 	s.life.point = point{handle: t.Handle, covered: t.Covered, ahead: t.Ahead, activity: t.Activity}
+	s.out.tickets.push(issued{s.out.numbered, s.life.point})
 	if !t.Released { // its holder may have the upstream until it gives the browser up
 		s.next.patience = s.config.Resume.Window
 	}
@@ -172,10 +178,9 @@ func (s *Session) adopt(t *ticket, r *Resume) {
 
 // acks tells the client what has come from it.
 type acks struct {
-	timer   *time.Timer
-	armed   atomic.Bool
-	bytes   atomic.Int64 // since the last one
-	covered atomic.Int64 // client messages that the newest ticket's handle includes
+	timer *time.Timer
+	armed atomic.Bool
+	bytes atomic.Int64 // since the last one
 }
 
 // An ack goes out after ackBytes, or after ackAfter.
@@ -212,5 +217,5 @@ func (s *Session) acknowledgeNow() {
 	s.in.mu.Lock()
 	generation, received := s.in.generation, s.in.received
 	s.in.mu.Unlock()
-	s.out.ack(generation, received, s.acks.covered.Load())
+	s.out.ack(generation, received)
 }

@@ -62,6 +62,9 @@ func (o *outbox) next(now time.Time) (data []byte, f *outFrame, wait time.Durati
 		return nil, nil, 0
 	}
 	o.number(f.data, len(f.buf)-frame.Room, f.counted, f.speech, now)
+	if f.ticket != nil {
+		o.issue(*f.ticket)
+	}
 	return f.data, f, 0
 }
 

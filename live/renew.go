@@ -70,7 +70,9 @@ func (s *Session) note(e *Event) {
 		if !s.takeHandle(e) {
 			return
 		}
-		n.knows = s.turns.finished()
+		if e.Consumed < 0 || !n.transcript.beyond(n.covers) { // an index tells what a handle knows, whenever it came
+			n.knows = s.turns.finished()
+		}
 		s.in.cover(n.covers.earlier(n.transcript), s.margin()) // the handle may turn out to be worth nothing
 		s.setPoint(n.handle, n.covers, s.overlap(), n.transcript.beyond(n.covers))
 	case EventGoAway:

@@ -667,3 +667,39 @@ func TestResume_aTextThatTheHandleKnowsIsNotGivenAgain(t *testing.T) {
 		p.leave()
 	})
 }
+
+// A ticket whose handle knows an answer must not overtake that answer: whoever goes on with it hears nothing of it again.
+func TestResume_aTicketComesBehindTheAnswerThatItsHandleKnows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, up, _ := talk(t, nil)
+		before := p.ticket
+		for i := range 100 { // 10 s, of which playback_lead are sent at once
+			up.says(counting(i*2400, 100))
+		}
+		up.says(Event{Kind: EventGenerationComplete}, Event{Kind: EventTurnComplete}, Event{Kind: EventResumption, Handle: "h", Resumable: true, Consumed: -1})
+		time.Sleep(3 * time.Second)
+		p.settle()
+		if p.ticket != before {
+			t.Error("the ticket came before the answer")
+		}
+		p.cut(0)
+		p.resume()
+		handle := func() string {
+			opened, err := p.gateway.sealer.open(p.ticket, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return opened.Handle
+		}
+		if h := handle(); h != "" {
+			t.Errorf("the first ticket of the next connection has the handle %q", h)
+		}
+		time.Sleep(10 * time.Second)
+		p.settle()
+		wantCounting(t, p.heard, 10_000)
+		if h := handle(); h != "h" {
+			t.Errorf("with the answer came a ticket with the handle %q", h)
+		}
+		p.leave()
+	})
+}

@@ -370,8 +370,7 @@ func (s *Session) farewell() Reason {
 	var last []Notice
 	if r != ReasonEnded {
 		if r == ReasonServerDraining && s.resumable { // it goes on elsewhere
-			text, _ := s.ticket(s.in.newest(), true)
-			last = append(last, TicketNotice{text})
+			last = append(last, TicketNotice{s.ticket(s.in.newest(), s.pointNow(), true)})
 		}
 		last = append(last, ErrorNotice{Error: e.detail, Code: r.Code, Retryable: r.Retryable(), Field: e.field})
 	}
