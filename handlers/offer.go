@@ -23,6 +23,7 @@ type modelOffer struct {
 	Label      string   `json:"label"`
 	Modalities []string `json:"modalities"`
 	Voices     []string `json:"voices"`
+	Languages  []string `json:"languages"` // none: it follows the person, and takes no wish
 }
 
 type assistantOffer struct {
@@ -76,11 +77,15 @@ func (a *API) Config(c *fiber.Ctx) error {
 			if len(voices) == 0 {
 				voices = cfg.Live.Voices
 			}
+			languages := []string{}
+			if m.LanguageCode {
+				languages = orEmpty(cfg.Live.Languages)
+			}
 			label := m.Label
 			if label == "" {
 				label = m.ID
 			}
-			offer.Models = append(offer.Models, modelOffer{m.ID, label, m.Modalities, orEmpty(voices)})
+			offer.Models = append(offer.Models, modelOffer{m.ID, label, m.Modalities, orEmpty(voices), languages})
 			for _, voice := range voices {
 				if !slices.Contains(offer.Voices, voice) {
 					offer.Voices = append(offer.Voices, voice)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +64,11 @@ func TestConfig_offersWhatTheConfigurationHolds(t *testing.T) {
 		model, _ := each.(map[string]any)
 		if voices, _ := model["voices"].([]any); len(voices) == 0 || model["label"] == "" {
 			t.Errorf("a model is offered as %v", model)
+		}
+		id, _ := model["id"].(string)
+		takes := slices.ContainsFunc(live.DefaultConfig().Models, func(m live.Model) bool { return m.ID == id && m.LanguageCode })
+		if languages, ok := model["languages"].([]any); !ok || (len(languages) > 0) != takes {
+			t.Errorf("%s is offered with the languages %v; it takes one: %v", id, model["languages"], takes)
 		}
 	}
 	if m["defaultBackend"] != "gemini" || m["defaultAssistant"] != "default" {

@@ -61,6 +61,7 @@ type Settings struct {
 	SilenceInterval  time.Duration `mapstructure:"silence_interval"` // without input, 100 ms of silence keep the upstream alive
 	ClientMaySet     []string      `mapstructure:"client_may_set"`   // fields of start_session.config
 	Voices           []string      `mapstructure:"voices"`           // of models that list none of their own
+	Languages        []string      `mapstructure:"languages"`        // that pages offer with models that take one
 }
 
 // DefaultModels names the model of each backend for assistants that name none.
@@ -188,6 +189,10 @@ func DefaultConfig() Config {
 				"Enceladus", "Iapetus", "Umbriel", "Algieba", "Despina", "Erinome", "Algenib", "Rasalgethi",
 				"Laomedeia", "Achernar", "Alnilam", "Schedar", "Gacrux", "Pulcherrima", "Achird", "Zubenelgenubi",
 				"Vindemiatrix", "Sadachbia", "Sadaltager", "Sulafat",
+			},
+			Languages: []string{
+				"ar-EG", "bn-BD", "de-DE", "en-IN", "en-US", "es-US", "fr-FR", "hi-IN", "id-ID", "it-IT", "ja-JP", "ko-KR",
+				"mr-IN", "nl-NL", "pl-PL", "pt-BR", "ro-RO", "ru-RU", "ta-IN", "te-IN", "th-TH", "tr-TR", "uk-UA", "vi-VN",
 			},
 		},
 		Resume: Resumption{
@@ -318,6 +323,11 @@ func (r Resumption) validate() error {
 }
 
 func (c Config) validateModels() (errs []error) {
+	for i, tag := range c.Live.Languages {
+		if !languageTag.MatchString(tag) {
+			errs = append(errs, fmt.Errorf("live.languages[%d] must be a language tag such as de-DE, got %q", i, tag))
+		}
+	}
 	seen := map[string]bool{}
 	for i, m := range c.Models {
 		key := fmt.Sprintf("models[%d]", i)

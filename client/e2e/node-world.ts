@@ -97,6 +97,7 @@ export class CountingPerson {
         this.microphone = microphone;
         return { setMuted: () => undefined, close: () => (this.microphone = undefined) };
       },
+      speakerChanged: () => undefined,
       resume: () => undefined,
       close: () => undefined,
     };

@@ -33,7 +33,7 @@ async function speakBy(page, name) {
   await page.getByRole("button", { name: "Settings" }).click();
   await page.getByRole("radio", { name: new RegExp(`^${name}`) }).check();
   // With the mouse, so that space is the conversation's again.
-  await page.getByRole("button", { name: "Done" }).click();
+  await page.getByRole("button", { name: "Done", exact: true }).click();
 }
 
 /** @param {Page} page */

@@ -1,6 +1,7 @@
 import type { Metadata, Viewport } from "next";
 import localFont from "next/font/local";
 import type { ReactNode } from "react";
+import { settingsKey } from "@/settings/settings";
 import "./globals.css";
 
 // Inter, SIL Open Font License (src/fonts/LICENSE); committed, so that nothing is fetched from elsewhere.
@@ -10,6 +11,9 @@ const inter = localFont({
   weight: "100 900",
   display: "swap",
 });
+
+/** Before anything is drawn: a page that a person set to dark must not flash. The policy knows it by its hash. */
+const themeScript = `try{var t=JSON.parse(localStorage.getItem(${JSON.stringify(settingsKey)})).theme;if(t==="light"||t==="dark")document.documentElement.dataset.theme=t}catch(e){}`;
 
 export const metadata: Metadata = {
   title: "Stonepot",
@@ -29,7 +33,11 @@ export const viewport: Viewport = {
 
 export default function RootLayout({ children }: { children: ReactNode }) {
   return (
-    <html lang="en" className={inter.variable}>
+    // The script below has set the theme when React looks.
+    <html lang="en" className={inter.variable} suppressHydrationWarning>
+      <head>
+        <script dangerouslySetInnerHTML={{ __html: themeScript }} />
+      </head>
       <body className="bg-paper font-sans text-ink">{children}</body>
     </html>
   );

@@ -2,7 +2,7 @@
 
 import { useEffect, useRef } from "react";
 import { useCall } from "@/hooks/use-call";
-import { useSettings } from "@/hooks/use-settings";
+import { useSettings, useTheme } from "@/hooks/use-settings";
 import { useTalkKeys } from "@/hooks/use-talk-keys";
 import { wishes } from "@/settings/wishes";
 import { isLive } from "@/voice/state";
@@ -23,14 +23,17 @@ import { announcementFor, noticeWords, wordsFor } from "./words";
 /** The whole page: a stage with the button, and beside or below it what was said. */
 export function Conversation() {
   const { call, snapshot, config } = useCall();
+  const settings = useSettings();
+  useTheme(settings.theme);
   const { status, notice, problem } = snapshot;
   const live = isLive(status);
-  const talked = live || snapshot.captions.length > 0;
+  // Without captions there is only the text box, and that while there is somebody to write to.
+  const talked = live || (settings.captions && snapshot.captions.length > 0);
+  const beside = talked && settings.captions;
   const simulated = snapshot.session?.readySince !== undefined ? snapshot.session.simulated : config?.simulated;
   const words = wordsFor(snapshot);
 
   useTalkKeys(call);
-  const settings = useSettings();
   const start = (): void => call.start({ microphone: true, config: wishes(settings, config) });
   const startWriting = (): void => call.start({ microphone: false, config: wishes({ ...settings, pushToTalk: false }, config) });
 
@@ -52,7 +55,7 @@ export function Conversation() {
       data-status={status}
       data-muted={snapshot.muted}
       data-talking={snapshot.talking}
-      data-compact={talked}
+      data-compact={beside}
       className="flex h-dvh min-h-90 flex-col overflow-hidden"
     >
       <header className="flex h-14 shrink-0 items-center justify-between px-5 short:h-11 wide:px-8">
@@ -62,7 +65,7 @@ export function Conversation() {
         <div className="flex items-center gap-3">
           <Timer session={snapshot.session} />
           <Details call={call} snapshot={snapshot} />
-          <SettingsButton call={call} offer={config} />
+          <SettingsButton call={call} snapshot={snapshot} offer={config} />
         </div>
       </header>
 
@@ -74,10 +77,10 @@ export function Conversation() {
             again.
           </p>
         )}
-        <div className={`flex min-h-0 flex-1 flex-col ${talked ? "wide:grid wide:grid-cols-[1fr_minmax(20rem,30rem)] wide:gap-8 wide:px-8 wide:pb-8 wide:short:pb-2" : ""}`}>
+        <div className={`flex min-h-0 flex-1 flex-col ${beside ? "wide:grid wide:grid-cols-[1fr_minmax(20rem,30rem)] wide:gap-8 wide:px-8 wide:pb-8 wide:short:pb-2" : ""}`}>
           <section
             aria-label="Call"
-            className={`relative flex flex-col items-center justify-center-safe gap-4 short:gap-2 overflow-y-auto px-5 py-3 wide:min-h-0 wide:flex-1 wide:gap-6 ${talked ? "shrink-0" : "min-h-0 flex-1 pb-16"}`}
+            className={`relative flex flex-col items-center justify-center-safe gap-4 short:gap-2 overflow-y-auto px-5 py-3 wide:min-h-0 wide:flex-1 wide:gap-6 ${beside ? "shrink-0" : `min-h-0 flex-1 ${talked ? "" : "pb-16"}`}`}
           >
             <TalkButton call={call} snapshot={snapshot} onStart={start} onType={type} />
             <p role="status" className="sr-only">
@@ -114,10 +117,10 @@ export function Conversation() {
           {talked && (
             <section
               aria-label="Conversation text"
-              className="flex min-h-0 flex-1 flex-col rounded-t-3xl border border-b-0 border-line bg-surface wide:rounded-3xl wide:border-b"
+              className={`flex flex-col rounded-t-3xl border border-b-0 border-line bg-surface wide:rounded-3xl wide:border-b ${beside ? "min-h-0 flex-1" : "w-full shrink-0 wide:mb-6 wide:max-w-xl wide:self-center"}`}
             >
-              <CaptionTools captions={snapshot.captions} session={snapshot.session} />
-              <CaptionList captions={snapshot.captions} announce={snapshot.textOnly} />
+              {settings.captions && <CaptionTools captions={snapshot.captions} session={snapshot.session} />}
+              {settings.captions && <CaptionList captions={snapshot.captions} announce={snapshot.textOnly} />}
               {live && <Composer call={call} enabled={status !== "connecting"} />}
             </section>
           )}

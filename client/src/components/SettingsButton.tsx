@@ -3,11 +3,12 @@
 import { useRef, useState } from "react";
 import type { ServerConfig } from "@/voice/api";
 import type { Call } from "@/voice/call";
+import type { CallSnapshot } from "@/voice/snapshot";
 import { SettingsIcon } from "./icons";
 import { SettingsForm } from "./SettingsForm";
 
 /** Opens the settings over the page; the conversation goes on behind them. */
-export function SettingsButton({ call, offer }: { call: Call; offer: ServerConfig | undefined }) {
+export function SettingsButton(props: { call: Call; snapshot: CallSnapshot; offer: ServerConfig | undefined }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [open, setOpen] = useState(false);
   return (
@@ -34,7 +35,7 @@ export function SettingsButton({ call, offer }: { call: Call; offer: ServerConfi
         }}
         className="m-auto max-h-[min(46rem,calc(100dvh-2rem))] w-[min(30rem,calc(100vw-2rem))] flex-col overflow-hidden rounded-3xl border border-line bg-surface p-0 text-ink shadow-2xl backdrop:bg-black/40 open:flex"
       >
-        <header className="flex shrink-0 items-center justify-between border-b border-line py-3 pr-3 pl-6">
+        <div className="flex shrink-0 items-center justify-between border-b border-line py-3 pr-3 pl-6">
           <h2 id="settings-title" className="text-lg font-semibold tracking-tight">
             Settings
           </h2>
@@ -45,9 +46,9 @@ export function SettingsButton({ call, offer }: { call: Call; offer: ServerConfi
           >
             Done
           </button>
-        </header>
+        </div>
         <div className="min-h-0 flex-1 overflow-y-auto overscroll-contain px-6 py-5">
-          {open && <SettingsForm call={call} offer={offer} />}
+          {open && <SettingsForm {...props} />}
         </div>
       </dialog>
     </>

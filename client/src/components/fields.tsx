@@ -1,4 +1,4 @@
-import type { ReactNode } from "react";
+import { useId, type ReactNode } from "react";
 
 /** A few settings of one kind. */
 export function Group({ title, children }: { title: string; children: ReactNode }) {
@@ -46,5 +46,61 @@ export function Choices({ name, label, value, options, onChange }: ChoicesProps)
         ))}
       </div>
     </fieldset>
+  );
+}
+
+interface SelectProps {
+  label: string;
+  value: string;
+  options: readonly (readonly [value: string, name: string])[];
+  /** When it holds, if that is not now. */
+  note?: string;
+  onChange: (value: string) => void;
+}
+
+/** One of many. A value that is not offered (any more) shows as the first. */
+export function Select({ label, value, options, note = "", onChange }: SelectProps) {
+  const known = options.some(([option]) => option === value);
+  const id = useId();
+  return (
+    <div className="flex flex-col gap-1.5">
+      <label htmlFor={id} className="font-medium">
+        {label}
+      </label>
+      <select
+        id={id}
+        aria-describedby={note ? `${id}-note` : undefined}
+        value={known ? value : options[0]?.[0]}
+        onChange={(event) => onChange(event.target.value)}
+        className="h-11 w-full min-w-0 rounded-xl border border-line bg-paper px-3"
+      >
+        {options.map(([option, name]) => (
+          <option key={option} value={option}>
+            {name}
+          </option>
+        ))}
+      </select>
+      {note && (
+        <span id={`${id}-note`} className="text-sm text-muted">
+          {note}
+        </span>
+      )}
+    </div>
+  );
+}
+
+/** On or off. */
+export function Switch({ label, checked, onChange }: { label: string; checked: boolean; onChange: (checked: boolean) => void }) {
+  return (
+    <label className="flex items-center justify-between gap-4">
+      <span className="font-medium">{label}</span>
+      <input
+        type="checkbox"
+        role="switch"
+        checked={checked}
+        onChange={(event) => onChange(event.target.checked)}
+        className="relative h-7 w-12 shrink-0 appearance-none rounded-full bg-stone transition-colors before:absolute before:top-1 before:left-1 before:size-5 before:rounded-full before:bg-paper before:transition-transform checked:bg-leaf checked:before:translate-x-5"
+      />
+    </label>
   );
 }

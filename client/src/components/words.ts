@@ -136,3 +136,12 @@ const hoursAndMinutes = new Intl.DateTimeFormat(undefined, { hour: "numeric", mi
 export function timeOfDay(unixMs: number): string {
   return hoursAndMinutes.format(unixMs);
 }
+
+/** A language tag in the person's own language. */
+export function languageName(tag: string): string {
+  try {
+    return new Intl.DisplayNames(undefined, { type: "language" }).of(tag) ?? tag;
+  } catch {
+    return tag;
+  }
+}

@@ -5,13 +5,14 @@ import { readConfig, type ServerConfig } from "@/voice/api";
 import { createCall, serverAt } from "@/voice/browser";
 import type { Call } from "@/voice/call";
 import type { CallSnapshot } from "@/voice/snapshot";
+import { settings } from "./use-settings";
 import { tap } from "./use-inspector";
 
 // In development the page comes from Next's server and the voice from the Go server beside it.
 const server = serverAt(process.env.NEXT_PUBLIC_STONEPOT_URL ?? "");
 
 /** The page has one call at a time, whatever React mounts, unmounts and mounts again. */
-const call = createCall(server, tap);
+const call = createCall(server, tap, settings.get);
 
 /** The page's call, what to draw of it, and what the server says about itself (undefined until it has). */
 export function useCall(): { call: Call; snapshot: CallSnapshot; config: ServerConfig | undefined } {
@@ -29,6 +30,7 @@ export function useCall(): { call: Call; snapshot: CallSnapshot; config: ServerC
     // From one network to the next a device may never be offline; some browsers tell of it.
     const { connection } = navigator as { connection?: EventTarget };
     connection?.addEventListener("change", () => call.networkChanged(navigator.onLine), { signal });
+    navigator.mediaDevices?.addEventListener("devicechange", () => call.devicesAppeared(), { signal });
     document.addEventListener("visibilitychange", () => call.visibilityChanged(document.visibilityState === "visible"), { signal });
     // A page that is left must not go on listening; one that is reloaded may go on with the conversation.
     window.addEventListener("pagehide", () => call.leave(), { signal });

@@ -8,6 +8,15 @@ export const settings = new SettingsStore(() => window.localStorage);
 
 const atBuild = (): Settings => defaults;
 
+/** Draws the page in the theme that is set; `layout.tsx` does it before the first paint. */
+export function useTheme(theme: Settings["theme"]): void {
+  useEffect(() => {
+    const { dataset } = document.documentElement;
+    if (theme === "system") delete dataset.theme;
+    else dataset.theme = theme;
+  }, [theme]);
+}
+
 export function useSettings(): Settings {
   useEffect(() => {
     const onStorage = (event: StorageEvent): void => {

@@ -1,18 +1,17 @@
 import { describe, expect, it } from "vitest";
 import type { ServerConfig } from "@/voice/api";
 import { defaults, type Settings } from "./settings";
-import { updateOf, voicesOf, wishes } from "./wishes";
+import { updateOf, modelOf, wishes } from "./wishes";
 
 const offer: ServerConfig = {
   simulated: false,
   assistants: [{ name: "guide", label: "Guide" }],
   defaultAssistant: "guide",
   models: [
-    { id: "m1", label: "One", voices: ["Kore", "Puck"] },
-    { id: "m2", label: "Two", voices: ["Zephyr"] },
+    { id: "m1", label: "One", voices: ["Kore", "Puck"], languages: [] },
+    { id: "m2", label: "Two", voices: ["Zephyr"], languages: ["de-DE"] },
   ],
   defaultModel: "m1",
-  languages: ["de-DE"],
   clientMaySet: ["assistant", "model", "voice", "language", "vad"],
 };
 const all: Settings = { ...defaults, assistant: "guide", model: "m2", voice: "Zephyr", language: "de-DE", sensitivity: "low", pushToTalk: true };
@@ -58,8 +57,8 @@ describe("what a conversation is told in its middle", () => {
   });
 });
 
-it("the voices to choose from are those of the model", () => {
-  expect(voicesOf(defaults, offer)).toEqual(["Kore", "Puck"]);
-  expect(voicesOf(all, offer)).toEqual(["Zephyr"]);
-  expect(voicesOf(all, undefined)).toEqual([]);
+it("the voices to choose from are those of the model that is wished for", () => {
+  expect(modelOf(defaults, offer)?.voices).toEqual(["Kore", "Puck"]);
+  expect(modelOf(all, offer)?.voices).toEqual(["Zephyr"]);
+  expect(modelOf(all, undefined)).toBeUndefined();
 });

@@ -103,23 +103,21 @@ describe("readConfig", () => {
   });
 
   it("tells what a person may choose from", async () => {
-    const models = [{ id: "m", label: "M", modalities: ["audio"], voices: ["Kore"] }];
+    const models = [{ id: "m", label: "M", modalities: ["audio"], voices: ["Kore"], languages: ["de-DE"] }];
     const answer = {
       success: true,
       defaultBackend: "gemini",
       backends: { gemini: { simulated: false, defaultModel: "m", models }, vertex: { models: [] } },
       assistants: [{ name: "guide", label: "Guide" }],
       defaultAssistant: "guide",
-      languages: ["de-DE"],
       clientMaySet: ["voice"],
     };
     expect(await readConfig(server(() => Response.json(answer)), never)).toEqual({
       simulated: false,
       assistants: [{ name: "guide", label: "Guide" }],
       defaultAssistant: "guide",
-      models: [{ id: "m", label: "M", voices: ["Kore"] }],
+      models: [{ id: "m", label: "M", voices: ["Kore"], languages: ["de-DE"] }],
       defaultModel: "m",
-      languages: ["de-DE"],
       clientMaySet: ["voice"],
     });
   });

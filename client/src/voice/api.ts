@@ -17,6 +17,14 @@ export interface Admission {
   readonly protocols: readonly string[];
 }
 
+export interface ModelOffer {
+  readonly id: string;
+  readonly label: string;
+  readonly voices: readonly string[];
+  /** Tags that it may be asked for; none: it follows the person. */
+  readonly languages: readonly string[];
+}
+
 /** What a page may show of the server before a conversation. */
 export interface ServerConfig {
   /** No key is configured: the model is pretended. */
@@ -24,10 +32,8 @@ export interface ServerConfig {
   /** What a person may choose from; empty where the server does not tell. */
   readonly assistants: readonly { readonly name: string; readonly label: string }[];
   readonly defaultAssistant: string;
-  readonly models: readonly { readonly id: string; readonly label: string; readonly voices: readonly string[] }[];
+  readonly models: readonly ModelOffer[];
   readonly defaultModel: string;
-  /** Language tags. */
-  readonly languages: readonly string[];
   /** Fields of `start_session.config` that a client may set. */
   readonly clientMaySet: readonly string[];
 }
@@ -84,10 +90,14 @@ export async function readConfig(server: Server, signal: AbortSignal): Promise<S
       assistants: body.has("assistants") ? body.list("assistants").map((x) => ({ name: x.string("name"), label: x.string("label") })) : [],
       defaultAssistant: body.string("defaultAssistant", ""),
       models: backend.has("models")
-        ? backend.list("models").map((x) => ({ id: x.string("id"), label: x.string("label"), voices: x.strings("voices") }))
+        ? backend.list("models").map((x) => ({
+            id: x.string("id"),
+            label: x.string("label"),
+            voices: x.strings("voices"),
+            languages: x.has("languages") ? x.strings("languages") : [],
+          }))
         : [],
       defaultModel: backend.string("defaultModel", ""),
-      languages: body.has("languages") ? body.strings("languages") : [],
       clientMaySet: body.has("clientMaySet") ? body.strings("clientMaySet") : [],
     };
   } catch {

@@ -7,9 +7,17 @@ import { ProblemError, problemOf } from "./problem";
 export interface Audio {
   readonly speaker: Speaker;
   openMicrophone(events: MicrophoneEvents, signal: AbortSignal): Promise<Microphone>;
+  /** The person chose another speaker; a browser that has no choice of speakers plays on as before. */
+  speakerChanged(): void;
   /** Asks the browser to let sound flow; useful only inside a person's gesture. */
   resume(): void;
   close(): void;
+}
+
+/** Ids of the devices that the person chose; empty: the system's own choice, as for one that is not there any more. */
+export interface Devices {
+  readonly microphone: string;
+  readonly speaker: string;
 }
 
 export interface AudioEvents {
@@ -27,9 +35,9 @@ const fadeOutMs = 100;
 
 /**
  * Opens sound. Must be called inside a person's gesture: browsers start an AudioContext there and nowhere else. Throws
- * ProblemError where the browser lacks what is needed.
+ * ProblemError where the browser lacks what is needed. `devices` is asked whenever one is opened.
  */
-export function openAudio(events: AudioEvents): Audio {
+export function openAudio(events: AudioEvents, devices: () => Devices): Audio {
   // Without a secure origin there is neither microphone nor worklet.
   if (!window.isSecureContext) throw new ProblemError(problemOf("insecure_origin"));
   if (typeof AudioContext === "undefined" || typeof AudioWorkletNode === "undefined") {
@@ -50,9 +58,18 @@ export function openAudio(events: AudioEvents): Audio {
   // A context that never starts changes no state.
   const timer = setTimeout(watch, patienceMs);
   const speaker = openSpeaker(context, events.report, events.failed);
+  let sink = "";
+  const speakerChanged = (): void => {
+    const wanted = devices().speaker;
+    if (wanted === sink) return;
+    sink = wanted;
+    void playThrough(context, wanted);
+  };
+  speakerChanged();
   return {
     speaker,
-    openMicrophone: (microphoneEvents, signal) => openMicrophone(context, microphoneEvents, signal),
+    openMicrophone: (microphoneEvents, signal) => openMicrophone(context, devices().microphone, microphoneEvents, signal),
+    speakerChanged,
     resume,
     close() {
       context.onstatechange = null;
@@ -65,4 +82,16 @@ export function openAudio(events: AudioEvents): Audio {
       }, fadeOutMs);
     },
   };
+}
+
+/** Chromium lets a page choose the speaker of a context; whether this browser does. */
+export function canChooseSpeaker(): boolean {
+  return typeof AudioContext !== "undefined" && "setSinkId" in AudioContext.prototype;
+}
+
+/** Plays a context through a speaker; through the system's own where that one is gone. */
+export async function playThrough(context: AudioContext, speaker: string): Promise<void> {
+  if (!canChooseSpeaker()) return;
+  const choosing = context as AudioContext & { setSinkId(id: string): Promise<void> };
+  await choosing.setSinkId(speaker).catch(() => (speaker ? choosing.setSinkId("") : undefined)).catch(() => undefined);
 }

@@ -1,6 +1,6 @@
 // A call in a real browser: the world that tests replace.
 import { createSession, type Server } from "./api";
-import { openAudio } from "./audio";
+import { openAudio, type Devices } from "./audio";
 import { Call } from "./call";
 import { keepIn } from "./saved";
 import type { Tap } from "./tap";
@@ -18,11 +18,11 @@ export function serverAt(baseUrl: string): Server {
 
 /**
  * Makes a call; nothing is opened before it is started, so this may run where there is no browser yet. A tap sees what
- * goes over the line.
+ * goes over the line; `devices` are those that the person chose.
  */
-export function createCall(server: Server, tap?: Tap): Call {
+export function createCall(server: Server, tap?: Tap, devices: () => Devices = () => ({ microphone: "", speaker: "" })): Call {
   return new Call({
-    openAudio: (events) => openAudio(tap?.audio(events) ?? events),
+    openAudio: (events) => openAudio(tap?.audio(events) ?? events, devices),
     createSession: (signal) => createSession(server, signal),
     openSocket({ url, protocols }) {
       const socket = new WebSocket(url, [...protocols]);

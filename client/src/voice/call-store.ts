@@ -52,6 +52,10 @@ export class CallStore {
     this.update({ notice });
   }
 
+  tells(kind: Notice["kind"]): boolean {
+    return this.notices.some((x) => x.kind === kind);
+  }
+
   clearNotice(kind: Notice["kind"]): void {
     this.notices = this.notices.filter((x) => x.kind !== kind);
     if (this.current.notice?.kind === kind) this.update({ notice: this.notices.at(-1) });

@@ -120,6 +120,8 @@ describe("push-to-talk", () => {
     const s = await holding();
     s.call.beginTalking();
     s.world.microphone!.lost();
+    s.world.refuseMicrophone(new Error("gone"));
+    await settle();
     expect(sent(s)).toContain("activity_end");
     expect(s.call.getSnapshot()).toMatchObject({ talking: false, textOnly: true });
     s.call.beginTalking();

@@ -156,8 +156,61 @@ describe("failing", () => {
   it("goes on in writing when the microphone is pulled out", async () => {
     const s = await listening();
     s.world.microphone!.lost();
+    s.world.refuseMicrophone(new ProblemError(problemOf("microphone_missing")));
+    await settle();
     expect(s.call.getSnapshot()).toMatchObject({ status: "listening", textOnly: true, notice: { kind: "microphoneLost" } });
     expect(s.call.sendText("still here")).toBe(true);
+
+    // And speaks on when one is plugged in.
+    s.call.devicesAppeared();
+    s.world.allowMicrophone();
+    await settle();
+    expect(s.call.getSnapshot()).toMatchObject({ textOnly: false, notice: undefined });
+    const before = s.socket.types.length;
+    frame(s);
+    expect(s.socket.types.slice(before)).toEqual(["binary"]);
+  });
+
+  it("takes another microphone when one is pulled out", async () => {
+    const s = await listening();
+    const before = s.world.microphone!;
+    before.lost();
+    expect(s.world.microphoneClosed).toBe(1);
+    s.world.allowMicrophone();
+    await settle();
+    expect(s.call.getSnapshot()).toMatchObject({ status: "listening", textOnly: false, notice: undefined });
+    // The old one has nothing more to say, not even that it is gone.
+    before.lost();
+    before.frame({ pcm: new ArrayBuffer(640), level: 0.5 });
+    expect(s.socket.types).not.toContain("binary");
+    frame(s);
+    expect(s.socket.types.at(-1)).toBe("binary");
+  });
+
+  it("changes to the devices that the person chooses, muted as it was", async () => {
+    const s = await listening();
+    s.call.setMuted(true);
+    s.call.devicesChosen();
+    expect(s.world.speakerChanged).toBe(1);
+    expect(s.world.microphoneClosed).toBe(0);
+    s.world.allowMicrophone();
+    await settle();
+    expect(s.world.microphoneClosed).toBe(1);
+    expect(s.world.muted.at(-1)).toBe(true);
+
+    // One that cannot be had changes nothing.
+    s.call.devicesChosen();
+    s.world.refuseMicrophone(new ProblemError(problemOf("microphone_busy")));
+    await settle();
+    expect(s.world.microphoneClosed).toBe(1);
+    expect(s.call.getSnapshot()).toMatchObject({ status: "listening", textOnly: false, notice: undefined });
+
+    // One that comes when everything is over is closed at once.
+    s.call.devicesChosen();
+    s.call.hangUp();
+    s.world.allowMicrophone();
+    await settle();
+    expect(s.world.microphoneClosed).toBe(3);
   });
 });
 

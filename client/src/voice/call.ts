@@ -161,6 +161,19 @@ export class Call {
     return true;
   }
 
+  /** The person chose another microphone or speaker. */
+  devicesChosen(): void {
+    const { run } = this;
+    run?.audio?.speakerChanged();
+    // A device that is refused changes nothing: the one before goes on.
+    if (run?.microphone) run.replaceMicrophone().catch(() => undefined);
+  }
+
+  /** The system has other devices: a microphone that was lost may be back. */
+  devicesAppeared(): void {
+    if (this.run && this.store.tells("microphoneLost")) this.findMicrophone(this.run);
+  }
+
   /** Asks the browser again to let sound flow; call it inside a gesture. */
   resumeSound(): void {
     this.run?.audio?.resume();
@@ -402,13 +415,30 @@ export class Call {
   }
 
   private onMicrophoneLost(run: Run): void {
-    run.microphone?.close();
+    run.dropMicrophone();
     this.levels.microphone = 0;
-    this.store.notify({ kind: "microphoneLost" });
     this.endTalking();
-    this.update({ textOnly: true, muted: false });
     // No silence will tell the model that the last sentence is over.
     this.finishUtterance(run);
+    this.findMicrophone(run);
+  }
+
+  /** Another device may be there: a headset is unplugged, and the laptop has a microphone of its own. */
+  private findMicrophone(run: Run): void {
+    const current = (): boolean => this.run === run && isLive(this.snapshot.status);
+    run.replaceMicrophone().then(
+      () => {
+        if (!current() || !this.snapshot.textOnly) return;
+        this.store.clearNotice("microphoneLost");
+        this.update({ textOnly: false });
+      },
+      () => {
+        if (!current()) return;
+        this.store.notify({ kind: "microphoneLost" });
+        this.update({ textOnly: true, muted: false });
+        if (this.snapshot.status === "connecting") this.arrived(run);
+      },
+    );
   }
 
   // --- The speaker ---------------------------------------------------------------------------------------------

@@ -21,9 +21,23 @@ export function loadCapture(context: AudioContext): Promise<void> {
   return context.audioWorklet.addModule(captureWorkletUrl);
 }
 
+/** What is asked of a microphone; a device that is gone is replaced by the system's own choice. */
+export function microphoneConstraints(deviceId: string): MediaTrackConstraints {
+  return {
+    ...(deviceId ? { deviceId: { ideal: deviceId } } : {}),
+    channelCount: 1,
+    // The model's voice from the speaker must not come back as the person's.
+    echoCancellation: true,
+    noiseSuppression: true,
+    // Gain control turns a room up while the person listens, until the echo of the speaker interrupts the model.
+    autoGainControl: false,
+  };
+}
+
 /** Asks for the microphone. Rejects with ProblemError; when `signal` is aborted, with its reason, and leaves no device open. */
 export async function openMicrophone(
   context: AudioContext,
+  deviceId: string,
   events: MicrophoneEvents,
   signal: AbortSignal,
 ): Promise<Microphone> {
@@ -34,16 +48,7 @@ export async function openMicrophone(
   loaded.catch(() => undefined);
   let stream: MediaStream;
   try {
-    stream = await navigator.mediaDevices.getUserMedia({
-      audio: {
-        channelCount: 1,
-        // The model's voice from the speaker must not come back as the person's.
-        echoCancellation: true,
-        noiseSuppression: true,
-        // Gain control turns a room up while the person listens, until the echo of the speaker interrupts the model.
-        autoGainControl: false,
-      },
-    });
+    stream = await navigator.mediaDevices.getUserMedia({ audio: microphoneConstraints(deviceId) });
   } catch (cause) {
     throw new ProblemError(problemOf(codeOf(cause)), { cause });
   }

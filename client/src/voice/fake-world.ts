@@ -82,6 +82,7 @@ export function setUp(keep = new FakeKeep()) {
     microphoneClosed: 0,
     audioClosed: 0,
     resumed: 0,
+    speakerChanged: 0,
     allowMicrophone: (): void => expect.fail("nobody asked for the microphone"),
     refuseMicrophone: (error: unknown): void => expect.fail(String(error)),
     admit: (): void => expect.fail("nobody asked for a session"),
@@ -102,6 +103,7 @@ export function setUp(keep = new FakeKeep()) {
               resolve({ setMuted: (m) => void world.muted.push(m), close: () => void world.microphoneClosed++ });
             };
           }),
+        speakerChanged: () => void world.speakerChanged++,
         resume: () => void world.resumed++,
         close: () => void world.audioClosed++,
       };

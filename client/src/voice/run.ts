@@ -124,6 +124,19 @@ export class Run {
     if (microphone) void this.openMicrophone(this.audio);
   }
 
+  /** Takes the microphone that is chosen now in the place of the one before, if it can be had. Rejects with the reason otherwise. */
+  async replaceMicrophone(): Promise<void> {
+    const { audio } = this;
+    if (!audio) return;
+    const before = this.microphone;
+    const next = await this.askForMicrophone(audio);
+    // Another one came first, or nobody wants one any more.
+    if (this.over || this.abort.signal.aborted || this.microphone !== before) return next.close();
+    before?.close();
+    this.microphone = next;
+    this.events.microphoneOpened(next);
+  }
+
   private async openConnection(): Promise<void> {
     try {
       const admission = await this.world.createSession(this.abort.signal);
@@ -144,13 +157,7 @@ export class Run {
 
   private async openMicrophone(audio: Audio): Promise<void> {
     try {
-      const microphone = await audio.openMicrophone(
-        {
-          frame: (frame) => this.current(() => this.events.frame(frame)),
-          lost: () => this.current(() => this.events.microphoneLost()),
-        },
-        this.abort.signal,
-      );
+      const microphone = await this.askForMicrophone(audio);
       if (this.over || this.abort.signal.aborted) return microphone.close();
       this.microphone = microphone;
       this.events.microphoneOpened(microphone);
@@ -159,17 +166,35 @@ export class Run {
     }
   }
 
+  private async askForMicrophone(audio: Audio): Promise<Microphone> {
+    const opened: { microphone?: Microphone } = {};
+    opened.microphone = await audio.openMicrophone(
+      {
+        // While one device follows another, both deliver for a moment.
+        frame: (frame) => this.current(() => this.microphone === opened.microphone && this.events.frame(frame)),
+        lost: () => this.current(() => this.microphone === opened.microphone && this.events.microphoneLost()),
+      },
+      this.abort.signal,
+    );
+    return opened.microphone;
+  }
+
   /** The rate of the model's voice. */
   setSpeechHz(hz: number): void {
     this.answer.speechHz = hz;
     this.audio?.speaker.setRate(hz);
   }
 
+  /** The microphone is gone. */
+  dropMicrophone(): void {
+    this.microphone?.close();
+    this.microphone = undefined;
+  }
+
   /** Closes the microphone, and whatever is not open yet never opens. */
   silence(): void {
     this.abort.abort();
-    this.microphone?.close();
-    this.microphone = undefined;
+    this.dropMicrophone();
   }
 
   close(): void {
@@ -212,7 +237,7 @@ export class Run {
   }
 
   /** Runs `act` unless the conversation is over. */
-  private current(act: () => void): void {
+  private current(act: () => unknown): void {
     if (!this.over) act();
   }
 }
