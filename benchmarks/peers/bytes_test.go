@@ -9,9 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,7 +22,7 @@ import (
 )
 
 // patience is how long a test waits for what must come. Nothing is asserted about how soon it comes.
-const patience = time.Minute
+const patience = 30 * time.Second
 
 // built is what TestMain has compiled, for all tests.
 var built struct{ root, stonepot, peers string }
@@ -146,6 +148,42 @@ func carry(t *testing.T, r relay, secure bool) {
 	same(t, "the browser got back of many frames at once", read(t, s, nil, len(burst)), burst)
 	if err := model.Err(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestEveryFileServer_sendsTheFile(t *testing.T) {
+	b := &bench{dir: t.TempDir()}
+	const size = 50 << 10
+	files, err := b.publish(size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, want := frameBuffer(size)
+	model := startModel(t, upstream.Config{})
+	for _, r := range append(runnable(t), relays()[len(relays())-1]) {
+		if !slices.Contains([]string{ours, nginxName, bunFiles}, r.name) {
+			continue
+		}
+		t.Run(r.name, func(t *testing.T) {
+			p := here(t, model, false)
+			p.files = files
+			x, err := launch(t.Context(), r, p, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(x.stop)
+			ctx, stop := context.WithCancel(t.Context())
+			var done atomic.Int64
+			failed := make(chan error, 1)
+			go func() { failed <- fetchAll(ctx, x.host, want, &done) }()
+			for done.Load() < 3 && len(failed) == 0 {
+				runtime.Gosched()
+			}
+			stop()
+			if err := <-failed; err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

@@ -156,7 +156,7 @@ func (b *bench) run(ctx context.Context, sc scenario, here []relay, r *report, o
 			}
 			f.Round = round + 1
 			r.Measured = append(r.Measured, f)
-			m := sc.metric()
+			m := sc.metrics()[0]
 			fmt.Fprintf(out, "  %s, round %d, %s: %.4g %s\n", sc.name, f.Round, x.name, m.of(f), m.unit)
 		}
 	}

@@ -22,7 +22,7 @@ type bench struct {
 }
 
 // lostWait is how long what is under way may take to arrive when nothing more is sent.
-const lostWait = 5 * time.Second
+const lostWait = 15 * time.Second
 
 // settle is how long a relay has, after its last session began and did nothing, until its memory is read.
 const settle = 2 * time.Second
@@ -130,8 +130,8 @@ func (b *bench) window(ctx context.Context, x *process, model *upstream.Server, 
 	f.Browser, f.Upstream = c.crossed().minus(browser), crossedUpstream(model).minus(up)
 	c.latency.Store(false)
 	units := c.sc.units(f)
-	f.spend(now.cpu-used.cpu, took, units)
-	if units < 1 {
+	f.spend(now.since(used), took, units)
+	if units == 0 {
 		return errors.New("nothing came through")
 	}
 	return nil

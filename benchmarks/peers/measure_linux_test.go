@@ -14,7 +14,7 @@ import (
 // TestCommand_measuresEveryScenario runs each scenario, in small, with what is in every checkout.
 func TestCommand_measuresEveryScenario(t *testing.T) {
 	r := &report{Began: time.Unix(0, 0).UTC(), Relays: map[string]string{}, Missing: map[string]string{}, Kind: reportKind, Version: reportVersion}
-	o := options{rounds: 1, duration: 200 * time.Millisecond, warmUp: 0, relays: relays()[:3], stonepot: built.stonepot}
+	o := options{rounds: 1, duration: 500 * time.Millisecond, warmUp: 0, relays: relays()[:3], stonepot: built.stonepot}
 	b := &bench{o: o, root: built.root, dir: t.TempDir(), goPeers: built.peers}
 	var out bytes.Buffer
 	here := b.present(r, &out)
@@ -40,6 +40,9 @@ func TestCommand_measuresEveryScenario(t *testing.T) {
 			}
 			if sc.converses() && (f.Browser.BytesUp == 0 || f.Browser.BytesDown == 0 || f.Upstream.BytesUp == 0 || f.Upstream.MessagesDown == 0 || f.PerSecond == 0) {
 				t.Errorf("%s, %s: %+v", sc.name, x.name, f)
+			}
+			if (sc.converses() || sc.kind == files) && (f.CPUMicros <= 0 || f.Cores <= 0) {
+				t.Errorf("%s, %s: no CPU: %+v", sc.name, x.name, f)
 			}
 			if sc.hop && f.P50Micros <= 0 {
 				t.Errorf("%s, %s: no latency: %+v", sc.name, x.name, f)

@@ -28,29 +28,36 @@ const confidence = 0.95
 
 // compare makes the ratios of everything of ours to every peer in a scenario.
 func compare(sc scenario, measured []figures) (all []ratio) {
-	m := sc.metric()
-	byRelay := map[string]map[int]float64{}
-	for _, f := range measured {
-		if f.Scenario != sc.name {
-			continue
-		}
-		if byRelay[f.Relay] == nil {
-			byRelay[f.Relay] = map[int]float64{}
-		}
-		byRelay[f.Relay][f.Round] = m.of(f)
-	}
-	for _, our := range relays() {
-		for _, peer := range relays() {
-			if !our.ours || peer.ours || byRelay[our.name] == nil || byRelay[peer.name] == nil {
-				continue
-			}
-			if r, ok := pair(byRelay[our.name], byRelay[peer.name]); ok {
-				r.Scenario, r.Metric, r.Unit, r.Ours, r.Peer = sc.name, m.name, m.unit, our.name, peer.name
-				all = append(all, r)
+	for _, m := range sc.metrics() {
+		by := byRelay(sc, m, measured)
+		for _, our := range relays() {
+			for _, peer := range relays() {
+				if !our.ours || peer.ours {
+					continue
+				}
+				if r, ok := pair(by[our.name], by[peer.name]); ok {
+					r.Scenario, r.Metric, r.Unit, r.Ours, r.Peer = sc.name, m.name, m.unit, our.name, peer.name
+					all = append(all, r)
+				}
 			}
 		}
 	}
 	return all
+}
+
+// byRelay are the values of a metric in a scenario by relay and round.
+func byRelay(sc scenario, m metric, measured []figures) map[string]map[int]float64 {
+	by := map[string]map[int]float64{}
+	for _, f := range measured {
+		if f.Scenario != sc.name {
+			continue
+		}
+		if by[f.Relay] == nil {
+			by[f.Relay] = map[int]float64{}
+		}
+		by[f.Relay][f.Round] = m.of(f)
+	}
+	return by
 }
 
 // pair compares two relays in the rounds in which both gave a figure.

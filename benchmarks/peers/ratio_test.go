@@ -55,7 +55,7 @@ func TestCompare_pairsTheRounds(t *testing.T) {
 
 func TestMiddle_takesTheMeasurementOfTheMedian(t *testing.T) {
 	all := []figures{{Round: 1, CPUMicros: 9}, {Round: 2, CPUMicros: 1}, {Round: 3, CPUMicros: 5}}
-	if f := middle(all, scenario{}.metric().of); f.Round != 3 {
+	if f := middle(all, scenario{}.metrics()[0].of); f.Round != 3 {
 		t.Errorf("%+v", f)
 	}
 }

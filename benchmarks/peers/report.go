@@ -59,7 +59,7 @@ func (r *report) print(out io.Writer, all []scenario) {
 }
 
 func (r *report) printOne(out io.Writer, sc scenario, rows []figures) {
-	m := sc.metric()
+	m := sc.metrics()[0]
 	fmt.Fprintf(out, "\n%s: %s\n", sc, m.name)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(w, "relay\t%s\t%s ÷ it\tinterval\tconfidence\t", m.unit, ours)
@@ -69,7 +69,7 @@ func (r *report) printOne(out io.Writer, sc scenario, rows []figures) {
 	fmt.Fprintln(w)
 	for _, f := range rows {
 		fmt.Fprintf(w, "%s\t%.4g\t", f.Relay, m.of(f))
-		if c, ok := r.find(sc.name, ours, f.Relay); ok {
+		if c, ok := r.find(sc.name, m.name, f.Relay); ok {
 			fmt.Fprintf(w, "%.2f\t%.2f – %.2f\t%.0f %%\t", c.Ratio, c.Low, c.High, 100*c.Confidence)
 		} else {
 			fmt.Fprint(w, "\t\t\t")
@@ -82,16 +82,35 @@ func (r *report) printOne(out io.Writer, sc scenario, rows []figures) {
 		fmt.Fprintln(w)
 	}
 	_ = w.Flush()
+	r.printOthers(out, sc, m.name)
+}
+
+// printOthers writes the ratios that are not in the table of a scenario: of sessions that can be resumed, and of other
+// metrics than shown.
+func (r *report) printOthers(out io.Writer, sc scenario, shown string) {
+	last := ""
 	for _, c := range r.Ratios {
-		if c.Scenario == sc.name && c.Ours != ours {
-			fmt.Fprintf(out, "  %s ÷ %s: %.2f (%.2f – %.2f)\n", c.Ours, c.Peer, c.Ratio, c.Low, c.High)
+		if c.Scenario != sc.name || c.Ours == ours && c.Metric == shown {
+			continue
 		}
+		if of := c.Ours + ", " + c.Metric; of != last {
+			if last != "" {
+				fmt.Fprintln(out)
+			}
+			fmt.Fprintf(out, "  %s ÷", of)
+			last = of
+		}
+		fmt.Fprintf(out, " %s: %.2f (%.2f – %.2f);", c.Peer, c.Ratio, c.Low, c.High)
+	}
+	if last != "" {
+		fmt.Fprintln(out)
 	}
 }
 
-func (r *report) find(scenario, our, peer string) (ratio, bool) {
+// find is the ratio of ours to a peer.
+func (r *report) find(scenario, metric, peer string) (ratio, bool) {
 	for _, c := range r.Ratios {
-		if c.Scenario == scenario && c.Ours == our && c.Peer == peer {
+		if c.Scenario == scenario && c.Metric == metric && c.Ours == ours && c.Peer == peer {
 			return c, true
 		}
 	}
@@ -101,7 +120,7 @@ func (r *report) find(scenario, our, peer string) (ratio, bool) {
 // medians are, for each relay in its order, the measurement of the scenario whose figure is the median (of an even
 // number the lower one).
 func (r *report) medians(sc scenario) (rows []figures) {
-	of := sc.metric().of
+	of := sc.metrics()[0].of
 	for _, known := range relays() {
 		var all []figures
 		for _, f := range r.Measured {

@@ -66,20 +66,25 @@ type metric struct {
 	of   func(figures) float64
 }
 
-func (s scenario) metric() metric {
+// metrics are what is compared; the first one is what the scenario is for.
+func (s scenario) metrics() []metric {
+	cpu := func(name string) metric { return metric{name, "µs", func(f figures) float64 { return f.CPUMicros }} }
+	memory := func(name string) metric { return metric{name, "KB", func(f figures) float64 { return f.SessionKB }} }
 	switch {
 	case s.hop:
-		return metric{"round trip, median", "µs", func(f figures) float64 { return f.P50Micros }}
+		return []metric{{"round trip, median", "µs", func(f figures) float64 { return f.P50Micros }}}
+	case s.kind == paced:
+		return []metric{cpu("CPU for a round trip"), memory("resident memory of an active session")}
 	case s.kind == duplex:
-		return metric{"CPU for a second of conversation", "µs", func(f figures) float64 { return f.CPUMicros }}
+		return []metric{cpu("CPU for a second of conversation"), memory("resident memory of an active session")}
 	case s.kind == idle:
-		return metric{"resident memory of a session", "KB", func(f figures) float64 { return f.SessionKB }}
+		return []metric{memory("resident memory of an idle session")}
 	case s.kind == starting:
-		return metric{"exec to the first 200", "ms", func(f figures) float64 { return f.StartMs }}
+		return []metric{{"exec to the first 200", "ms", func(f figures) float64 { return f.StartMs }}}
 	case s.kind == files:
-		return metric{"CPU for a request", "µs", func(f figures) float64 { return f.CPUMicros }}
+		return []metric{cpu("CPU for a request")}
 	default:
-		return metric{"CPU for a round trip", "µs", func(f figures) float64 { return f.CPUMicros }}
+		return []metric{cpu("CPU for a round trip")}
 	}
 }
 

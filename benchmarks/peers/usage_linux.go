@@ -13,7 +13,8 @@ import (
 
 // usage is what a process and its children have used since their starts, and hold.
 type usage struct {
-	cpu        time.Duration
+	threads    map[string]time.Duration // CPU of each, as the scheduler counts it
+	cpu        time.Duration            // of all, as /proc/<pid>/stat counts it: to 10 ms
 	residentKB int64
 }
 
@@ -28,6 +29,7 @@ func usageOf(pid int) (u usage, err error) {
 	}
 	self := fmt.Sprintf("/proc/%d/stat", pid)
 	found := false
+	u.threads = map[string]time.Duration{}
 	for _, name := range stats {
 		text, err := os.ReadFile(name)
 		if err != nil {
@@ -40,11 +42,40 @@ func usageOf(pid int) (u usage, err error) {
 		found = found || name == self
 		u.cpu += s.cpu
 		u.residentKB += s.residentKB
+		u.addThreads(filepath.Dir(name))
 	}
 	if !found {
 		return u, fmt.Errorf("the relay's process %d has ended", pid)
 	}
 	return u, nil
+}
+
+// addThreads reads the time on a processor of every thread of a process, in nanoseconds (the kernel's
+// Documentation/scheduler/sched-stats.rst); kernels without scheduler statistics have none.
+func (u *usage) addThreads(process string) {
+	names, _ := filepath.Glob(process + "/task/*/schedstat") // the pattern is right
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue // it has ended
+		}
+		first, _, _ := strings.Cut(string(text), " ")
+		if ns, err := strconv.ParseInt(first, 10, 64); err == nil {
+			u.threads[name] = time.Duration(ns)
+		}
+	}
+}
+
+// since is the CPU that was used after before. Of threads that have ended in between, what they used in between is not
+// in it, where the scheduler counts.
+func (u usage) since(before usage) (cpu time.Duration) {
+	if len(u.threads) == 0 {
+		return u.cpu - before.cpu
+	}
+	for name, now := range u.threads {
+		cpu += now - before.threads[name]
+	}
+	return cpu
 }
 
 type stat struct {

@@ -42,3 +42,34 @@ func TestAllowed_readsListsOfProcessors(t *testing.T) {
 		}
 	}
 }
+
+func TestSince_countsThreadsThatBeganAndForgetsThoseThatEnded(t *testing.T) {
+	before := usage{threads: map[string]time.Duration{"a": 5, "ended": 100}, cpu: 1000}
+	now := usage{threads: map[string]time.Duration{"a": 7, "new": 3}, cpu: 2000}
+	if got := now.since(before); got != 5 {
+		t.Errorf("%d ns, want 5", got)
+	}
+	before.threads, now.threads = nil, nil // a kernel that does not count
+	if got := now.since(before); got != 1000 {
+		t.Errorf("%d ns, want 1000", got)
+	}
+}
+
+func TestUsageOf_seesWhatIsSpent(t *testing.T) {
+	before, err := usageOf(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for x := uint32(1); ; {
+		for range 1 << 20 {
+			x = x*1664525 + 1013904223
+		}
+		now, err := usageOf(os.Getpid())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if now.since(before) > 0 {
+			return // a test that never ends fails, too
+		}
+	}
+}
