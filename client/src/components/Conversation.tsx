@@ -15,6 +15,7 @@ import { Logo } from "./icons";
 import { InspectorDock } from "./inspector/InspectorDock";
 import { OfferButtons } from "./OfferButtons";
 import { ProblemCard } from "./ProblemCard";
+import { Quality } from "./Quality";
 import { SettingsButton } from "./SettingsButton";
 import { TalkButton } from "./TalkButton";
 import { Timer } from "./Timer";
@@ -63,6 +64,7 @@ export function Conversation() {
           <Logo className="size-6 text-ember" /> Stonepot
         </p>
         <div className="flex items-center gap-3">
+          <Quality call={call} live={live} />
           <Timer session={snapshot.session} />
           <Details call={call} snapshot={snapshot} />
           <SettingsButton call={call} snapshot={snapshot} offer={config} />
@@ -87,7 +89,7 @@ export function Conversation() {
               {announcementFor(snapshot)}
             </p>
             {status === "failed" && problem ? (
-              <ProblemCard call={call} problem={problem} offer={snapshot.offer} onType={startWriting} />
+              <ProblemCard call={call} problem={problem} sessionId={snapshot.session?.id} offer={snapshot.offer} onType={startWriting} onStart={start} />
             ) : (
               <div className="max-w-sm text-center">
                 <p className="text-2xl font-semibold tracking-tight" data-state>

@@ -2,10 +2,11 @@
 
 import { useEffect, useState } from "react";
 import type { Call } from "@/voice/call";
-import type { CallSnapshot, CallStats } from "@/voice/snapshot";
+import { median, type CallSnapshot, type CallStats } from "@/voice/snapshot";
 import { isLive } from "@/voice/state";
 import { showInspector } from "@/hooks/use-inspector";
 import { ChevronIcon } from "./icons";
+import { duration } from "./words";
 
 /** What somebody needs who asks for help, or who wants to know: the session's id and its numbers. */
 export function Details({ call, snapshot }: { call: Call; snapshot: CallSnapshot }) {
@@ -20,6 +21,9 @@ export function Details({ call, snapshot }: { call: Call; snapshot: CallSnapshot
     ["Voice", [session.voice, session.language].filter(Boolean).join(", ")],
     ["Ready after", session.readySince === undefined ? "" : `${Math.round(session.startupMs)} ms`],
     ["Last answer after", session.responseMs > 0 ? `${Math.round(session.responseMs)} ms` : ""],
+    ["Answers usually after", session.responses.length > 1 ? `${Math.round(median(session.responses) ?? 0)} ms` : ""],
+    ["Way to the server", stats && stats.rttMs > 0 ? `${stats.rttMs} ms and back` : ""],
+    ["Longest duration", session.maxDurationMs > 0 ? duration(session.maxDurationMs) : ""],
     ["Messages", stats ? `${stats.sent} sent, ${stats.received} received` : ""],
     ["Lost on the way", stats ? `${stats.dropped + stats.skipped} messages, ${stats.underruns} gaps` : ""],
     ["Reconnected", stats && stats.resumed > 0 ? `${stats.resumed} ×` : ""],

@@ -2,25 +2,33 @@ import type { Call } from "@/voice/call";
 import type { Problem } from "@/voice/problem";
 import type { Offer } from "@/voice/snapshot";
 import { KeyboardIcon } from "./icons";
+import { NextTry } from "./NextTry";
 import { OfferButtons } from "./OfferButtons";
+
+/** A full server is asked again after this long, where it does not say itself. */
+const usualWaitMs = 10_000;
 
 interface ProblemCardProps {
   call: Call;
   problem: Problem;
+  /** Of the session that it ended, if there was one. */
+  sessionId: string | undefined;
   offer: Offer | undefined;
   /** Starts a conversation in writing. */
   onType: () => void;
+  onStart: () => void;
 }
 
 /** What went wrong, and the next step. */
-export function ProblemCard({ call, problem, offer, onType }: ProblemCardProps) {
+export function ProblemCard({ call, problem, sessionId, offer, onType, onStart }: ProblemCardProps) {
+  const full = problem.code === "at_capacity";
   return (
     <div role="alert" data-problem={problem.code} className="flex max-w-sm flex-col items-center text-center">
       <h2 className={`text-2xl font-semibold tracking-tight text-balance ${problem.tone === "error" ? "text-danger" : ""}`}>
         {problem.title}
       </h2>
       <p className="mt-2 leading-relaxed text-pretty text-muted">
-        {problem.detail} <span className="text-ink">{problem.next}</span>
+        {problem.detail} {!full && <span className="text-ink">{problem.next}</span>}
       </p>
       {problem.canType && (
         <button
@@ -31,7 +39,25 @@ export function ProblemCard({ call, problem, offer, onType }: ProblemCardProps) 
           <KeyboardIcon className="size-5" /> Type instead
         </button>
       )}
+      {full && <NextTry afterMs={problem.retryAfterMs ?? usualWaitMs} otherwise={problem.next} onTry={onStart} />}
       {offer && <OfferButtons call={call} offer={offer} />}
+      <details className="mt-5 text-sm text-muted">
+        <summary className="inline-block rounded-full px-3 py-1.5">For a report</summary>
+        <dl className="mt-2 grid grid-cols-[auto_1fr] gap-x-4 gap-y-1 text-left">
+          <dt>Code</dt>
+          <dd className="font-mono text-ink" data-fact="Code">
+            {problem.code}
+          </dd>
+          {sessionId && (
+            <>
+              <dt>Session</dt>
+              <dd className="font-mono wrap-anywhere text-ink" data-fact="Problem session">
+                {sessionId}
+              </dd>
+            </>
+          )}
+        </dl>
+      </details>
     </div>
   );
 }

@@ -115,7 +115,8 @@ export function noticeWords(notice: Notice): string {
     case "offline":
       return "Your device says that it is offline.";
     case "expiring":
-      return `This conversation ends in ${duration(notice.timeLeftMs)}.`;
+      // The clock beside the logo says when.
+      return "This conversation ends soon.";
     case "tool":
       return `Using ${notice.name}…`;
   }

@@ -56,6 +56,7 @@ describe("createSession", () => {
     const full = await problem(server(() => Response.json(body, { status: 503, headers: { "Retry-After": "20" } })));
     expect(full).toMatchObject({ code: "at_capacity", title: "All lines are busy" });
     expect(full.next).toContain("20 s");
+    expect(full.retryAfterMs).toBe(20_000);
   });
 
   it("tells the other refusals by code, or by status where there is none", async () => {

@@ -1,8 +1,20 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { binaries, frame, listening, settle, setUp, speaking, turnComplete } from "./fake-world";
+import { median } from "./snapshot";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
+
+describe("how soon it answers", () => {
+  it("is kept of every answer that has a beginning to count from", async () => {
+    const s = await listening();
+    for (const responseMs of [900, 0, 300, 500]) {
+      s.socket.text({ type: "turn_complete", sessionId: "s-1", turn: { index: 1, responseMs, audioMs: 1, interrupted: false } });
+    }
+    expect(s.call.getSnapshot().session).toMatchObject({ responseMs: 500, responses: [900, 300, 500] });
+    expect([median([900, 300, 500]), median([1, 2]), median([])]).toEqual([500, 1.5, undefined]);
+  });
+});
 
 describe("a turn", () => {
   it("goes from listening over thinking and speaking back to listening", async () => {

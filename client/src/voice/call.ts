@@ -193,6 +193,11 @@ export class Call {
     else this.run?.connection.nudge();
   }
 
+  /** Measures the way to the server and back; `stats` has the answer when it is there. */
+  measure(): void {
+    this.run?.connection.measure();
+  }
+
   /** Numbers of the current conversation, or of the last one. */
   stats(): CallStats | undefined {
     return this.run?.stats() ?? this.lastStats;

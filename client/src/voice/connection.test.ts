@@ -446,3 +446,27 @@ describe("a reloaded page", () => {
     expect(s.got.closed).toMatchObject([{ gaveUp: true }]);
   });
 });
+
+describe("the way to the server and back", () => {
+  it("is measured by a ping of one's own, and by no other", () => {
+    const s = begun();
+    s.connection.measure();
+    const t = s.socket.messages.at(-1)!.t as number;
+    expect(s.socket.messages.at(-1)).toEqual({ type: "ping", t });
+    vi.advanceTimersByTime(30);
+    s.socket.text({ type: "pong", t: t - 1 });
+    expect(s.connection.counts.rttMs).toBe(0);
+    vi.advanceTimersByTime(20);
+    s.socket.text({ type: "pong", t });
+    expect(s.connection.counts.rttMs).toBe(50);
+    // Pings are about the connection: they have no number.
+    expect(s.connection.counts).toMatchObject({ sent: 0, received: 0 });
+  });
+
+  it("is not asked for on a line that is lost", () => {
+    const s = begun();
+    s.socket.drop(1006);
+    s.connection.measure();
+    expect(s.socket.types).not.toContain("ping");
+  });
+});

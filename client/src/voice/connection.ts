@@ -53,6 +53,8 @@ export interface ConnectionCounts {
   readonly skipped: number;
   /** How often the session was taken up again on a new line. */
   readonly resumed: number;
+  /** The way to the server and back, as `measure` found it last, milliseconds; 0: not known. */
+  readonly rttMs: number;
 }
 
 /** What a connection needs of the world. */
@@ -112,6 +114,9 @@ export class Connection {
   private received = 0;
   private skipped = 0;
   private resumed = 0;
+  private rttMs = 0;
+  /** The `t` of the ping by which the way is being measured. */
+  private measuring: number | undefined;
   private receivedAcked = 0;
   private bytesSinceAck = 0;
 
@@ -126,9 +131,9 @@ export class Connection {
   ) {}
 
   get counts(): ConnectionCounts {
-    const { received, skipped, resumed } = this;
+    const { received, skipped, resumed, rttMs } = this;
     const { sent, acknowledged, dropped } = this.outgoing;
-    return { sent, received, acknowledged, dropped, skipped, resumed };
+    return { sent, received, acknowledged, dropped, skipped, resumed, rttMs };
   }
 
   /** Begins a session on a socket that is connecting; may be called again as long as there is no session. */
@@ -167,6 +172,13 @@ export class Connection {
   nudge(): void {
     if (this.attached) this.line?.probe();
     else this.hurry();
+  }
+
+  /** Measures the way to the server and back; the answer shows in the counts. */
+  measure(): void {
+    if (!this.attached) return;
+    this.measuring = this.world.now();
+    this.write({ type: "ping", t: this.measuring });
   }
 
   /** Looks for a lost line at once. */
@@ -304,6 +316,12 @@ export class Connection {
       case "ack":
         this.outgoing.acknowledge(message.received);
         return this.outgoing.cover(message.covered);
+      case "pong":
+        // Others are answers to the line's own question whether anybody is there.
+        if (message.t !== this.measuring) return;
+        this.rttMs = Math.round(this.world.now() - message.t);
+        this.measuring = undefined;
+        return;
       case "session_ended":
         this.saidGoodbye = true;
         return;

@@ -3,7 +3,7 @@ import * as captions from "./captions";
 import { problemOf } from "./problem";
 import type { ServerMessage } from "./protocol";
 import type { Run } from "./run";
-import { readyFacts } from "./snapshot";
+import { maxResponses, readyFacts } from "./snapshot";
 import type { Event } from "./state";
 
 /** What a downlink needs of the call that it belongs to. */
@@ -154,7 +154,9 @@ export class Downlink {
     // It may cross our `interrupt` on the way; then what is awaited now is the answer to what came after it.
     const cut = turn.interrupted || run.discarding;
     this.caption(captions.turnOver(store.captions, cut));
-    store.session({ turns: turn.index, ...(turn.responseMs > 0 ? { responseMs: turn.responseMs } : {}) });
+    const { responseMs } = turn;
+    const responses = [...(store.snapshot.session?.responses ?? []), responseMs].slice(-maxResponses);
+    store.session({ turns: turn.index, ...(responseMs > 0 ? { responseMs, responses } : {}) });
     this.speechComplete();
     if (run.answer.empty && !cut) owner.dispatch("turnEmpty");
     owner.settled();

@@ -12,6 +12,8 @@ export interface Problem {
   readonly tone: "error" | "limit";
   /** The conversation can go on without a microphone. */
   readonly canType: boolean;
+  /** It goes away by itself: another try is worth while after this many milliseconds. */
+  readonly retryAfterMs?: number;
 }
 
 /** ProblemError carries a problem out of a promise. */
@@ -229,7 +231,7 @@ export function problemOf(code: string, sentence = ""): Problem {
 /** A problem that goes away with time, where the server says when. */
 export function withRetryAfter(problem: Problem, seconds: number): Problem {
   const wait = seconds <= 90 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} minutes`;
-  return { ...problem, next: `Wait ${wait}, then press the button to try again.` };
+  return { ...problem, next: `Wait ${wait}, then press the button to try again.`, retryAfterMs: seconds * 1000 };
 }
 
 /** The code for a close without an `error` message before it (docs/protocol.md, "How it ends"). */

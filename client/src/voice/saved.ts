@@ -90,6 +90,7 @@ function revive(saved: Fields, at: number): Saved {
       language: session.string("language"),
       simulated: session.boolean("simulated"),
       startupMs: session.number("startupMs"),
+      maxDurationMs: session.number("maxDurationMs", 0),
       turns: session.number("turns"),
       readySince: saved.has("ready") ? at - saved.number("ready") : undefined,
     },

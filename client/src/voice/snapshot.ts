@@ -45,9 +45,13 @@ export interface SessionFacts {
   readonly readySince: number | undefined;
   readonly endedAt: number | undefined;
   readonly startupMs: number;
+  /** How long the session may last; 0: for ever. */
+  readonly maxDurationMs: number;
   readonly turns: number;
   /** End of speech to first audio of the last answer, as the server saw it; 0 when unknown. */
   readonly responseMs: number;
+  /** The same of the newest answers, at most `maxResponses`. */
+  readonly responses: readonly number[];
   readonly lastWarning: string;
 }
 
@@ -93,13 +97,25 @@ export const noSession: SessionFacts = {
   readySince: undefined,
   endedAt: undefined,
   startupMs: 0,
+  maxDurationMs: 0,
   turns: 0,
   responseMs: 0,
+  responses: [],
   lastWarning: "",
 };
 
 /** What `session_ready` says of a session that is ready since then, on the clock of `now`. */
 export function readyFacts(m: Extract<ServerMessage, { type: "session_ready" }>, readySince: number): Partial<SessionFacts> {
-  const { sessionId: id, model, voice, language, simulated, startupMs } = m;
-  return { id, model, voice, language, simulated, startupMs, readySince };
+  const { sessionId: id, model, voice, language, simulated, startupMs, maxDurationMs } = m;
+  return { id, model, voice, language, simulated, startupMs, maxDurationMs, readySince };
+}
+
+/** Of so many answers the delays are kept. */
+export const maxResponses = 99;
+
+/** The middle of some durations; undefined of none. */
+export function median(values: readonly number[]): number | undefined {
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[half] : sorted.length > 0 ? (sorted[half - 1]! + sorted[half]!) / 2 : undefined;
 }

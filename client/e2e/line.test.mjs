@@ -1,0 +1,103 @@
+// What is told of the time, the line and a server that is full.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { launchChromium, onPage } from "./chromium.mjs";
+import { accessible, press, until } from "./page.mjs";
+import { startStonepot } from "./stonepot.mjs";
+import { answered, end, start } from "./stories.mjs";
+
+/** @type {import("playwright-core").Browser} */
+let browser;
+
+before(async () => void (browser = await launchChromium()));
+after(() => browser?.close());
+
+describe("a conversation tells", () => {
+  it("how long it may still last, how soon it is answered, and how far the server is", { timeout: 90_000 }, async () => {
+    const server = await startStonepot({}, "limits:\n  max_duration: 1m\n");
+    try {
+      await onPage(
+        async (page) => {
+          await start(page);
+          await answered(page);
+          await page.getByText("Details").click();
+          await page.locator("[data-fact='Way to the server']").getByText(/^\d+ ms and back$/).waitFor();
+          await page.locator("[data-fact='Longest duration']").getByText("1:00").waitFor();
+          await page.locator("[data-fact='Last answer after']").getByText(/^\d+ ms$/).waitFor({ timeout: 30_000 });
+          const left = page.getByRole("timer", { name: "Time left" });
+          await left.waitFor({ timeout: 40_000 });
+          assert.match((await left.textContent()) ?? "", /^0:[0-3]\d left$/);
+          assert.equal(await page.locator("[data-quality]").count(), 0, "a good line is not talked about");
+          await accessible(page, "near the end");
+          await end(page);
+        },
+        { from: browser, url: server.url },
+      );
+    } finally {
+      await server.stop();
+    }
+  });
+});
+
+describe("a full server", () => {
+  it("is asked again after a countdown, and has room", { timeout: 90_000 }, async () => {
+    const small = await startStonepot({ STONEPOT_LIVE_MAX_SESSIONS: "1" });
+    try {
+      await onPage(
+        async (first) => {
+          await start(first);
+          await onPage(
+            async (second) => {
+              await press(second, "Start talking");
+              await until(second, "the refusal", (f) => f.problem === "at_capacity");
+              const countdown = second.locator("[data-next-try]");
+              const from = Number(await countdown.getAttribute("data-next-try"));
+              assert.ok(from > 0 && from <= 60, `the next try is in ${from} s`);
+              await second.getByText("For a report").click();
+              await second.locator("[data-fact=Code]").getByText("at_capacity").waitFor();
+              await accessible(second, "counting down");
+              await end(first);
+              await until(second, "the conversation, without a press", (f) => f.status === "listening", from * 1000 + 30_000);
+              await end(second);
+            },
+            { from: browser, url: small.url, expectErrors: true },
+          );
+        },
+        { from: browser, url: small.url },
+      );
+    } finally {
+      await small.stop();
+    }
+  });
+
+  it("is left in peace by whoever does not want to wait", { timeout: 90_000 }, async () => {
+    const small = await startStonepot({ STONEPOT_LIVE_MAX_SESSIONS: "1" });
+    try {
+      await onPage(
+        async (first) => {
+          await start(first);
+          await onPage(
+            async (second) => {
+              await press(second, "Start talking");
+              await until(second, "the refusal", (f) => f.problem === "at_capacity");
+              const countdown = second.locator("[data-next-try]");
+              const from = Number(await countdown.getAttribute("data-next-try"));
+              /** @type {string[]} */
+              const tries = [];
+              second.on("request", (request) => void (request.url().endsWith("/api/session/create") && tries.push(request.url())));
+              await press(second, "Stop trying");
+              await countdown.waitFor({ state: "detached" });
+              await new Promise((done) => setTimeout(done, (from + 1) * 1000));
+              assert.deepEqual(tries, []);
+            },
+            { from: browser, url: small.url, expectErrors: true },
+          );
+          await end(first);
+        },
+        { from: browser, url: small.url },
+      );
+    } finally {
+      await small.stop();
+    }
+  });
+});
