@@ -44,9 +44,12 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	r := &report{
 		Kind: reportKind, Version: reportVersion, Began: time.Now().UTC(), Machine: result.ThisMachine(), Pinned: b.divide(),
 		Rounds: o.rounds, DurationMs: o.duration.Milliseconds(), WarmUpMs: o.warmUp.Milliseconds(),
-		Relays: map[string]string{}, Missing: map[string]string{},
+		Relays: map[string]string{}, Missing: map[string]string{}, Changed: changed(os.Environ()),
 	}
 	fmt.Fprintf(out, "%s; %s; %d rounds of %v\n", r.Machine, r.Pinned, o.rounds, o.duration)
+	if len(r.Changed) > 0 {
+		fmt.Fprintf(out, "== NOT WHAT SHIPS: the environment sets %s\n", strings.Join(r.Changed, ", "))
+	}
 	here := b.present(r, out)
 	if len(here) == 0 {
 		return errors.New("none of the relays can be run here")

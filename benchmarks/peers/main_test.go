@@ -105,3 +105,10 @@ func TestRemark_saysWhenALoadWasNotWhatItIsCalled(t *testing.T) {
 		}
 	}
 }
+
+func TestChanged_namesOurSettingsWithoutTheirValues(t *testing.T) {
+	got := changed([]string{"PATH=/bin", "STONEPOT_OPERATOR_KEY=secret", "STONEPOT_AUDIO_OUTBOX=1m", "X=STONEPOT_Y"})
+	if want := []string{"STONEPOT_AUDIO_OUTBOX", "STONEPOT_OPERATOR_KEY"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

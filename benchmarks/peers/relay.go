@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -97,6 +98,17 @@ func stonepot(p place) (*exec.Cmd, error) {
 		cmd.Env = append(cmd.Env, "STONEPOT_STATIC_DIR="+p.files)
 	}
 	return cmd, nil
+}
+
+// changed are the names of settings that the environment gives to our binary. Their values may be secrets.
+func changed(environ []string) (names []string) {
+	for _, e := range environ {
+		if name, _, _ := strings.Cut(e, "="); strings.HasPrefix(name, "STONEPOT_") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // compiled runs a peer that compile has built.

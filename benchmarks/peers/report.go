@@ -28,9 +28,10 @@ type report struct {
 	Rounds     int               `json:"rounds"`
 	DurationMs int64             `json:"durationMs"`
 	WarmUpMs   int64             `json:"warmUpMs"`
-	Relays     map[string]string `json:"relays"`           // what was measured, for people
-	Missing    map[string]string `json:"missing"`          // what could not be, and why
-	Failed     []string          `json:"failed,omitempty"` // measurements that went wrong
+	Relays     map[string]string `json:"relays"`            // what was measured, for people
+	Missing    map[string]string `json:"missing"`           // what could not be, and why
+	Changed    []string          `json:"changed,omitempty"` // settings of ours that the environment names: not what ships
+	Failed     []string          `json:"failed,omitempty"`  // measurements that went wrong
 	Ratios     []ratio           `json:"ratios"`
 	Measured   []figures         `json:"measured"`
 }
