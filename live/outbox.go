@@ -91,6 +91,7 @@ type outFrame struct {
 	speech  time.Duration // of audio
 	counted bool
 	turn    bool   // turn_complete
+	news    bool   // that, or turn_restarted: not dropped with the speech around it
 	ticket  *point // of a ticket: where it goes on; else nil
 }
 
@@ -225,9 +226,9 @@ func (o *outbox) put(lane *ring[*outFrame], e *Event, n Notice) {
 func (o *outbox) interrupt() {
 	o.mu.Lock()
 	if !o.refuses() {
-		o.dropVoice()
 		o.counters.Interruptions++
-		o.queue(&o.control, nil, InterruptedNotice{}, 0)
+		o.queue(&o.control, nil, InterruptedNotice{}, 0) // before the turn_complete of an answer whose rest is dropped
+		o.dropVoice()
 	}
 	o.unlock()
 }
@@ -276,14 +277,26 @@ func (o *outbox) dropTurn() {
 func (o *outbox) dropVoice() {
 	o.counters.DownlinkDroppedMs += milliseconds(o.speech)
 	for o.voice.len() > 0 {
-		if f := o.voice.pop(); f.turn || f.ticket != nil {
-			o.control.push(f) // the end of a turn is news though its speech is not
+		if f := o.voice.pop(); f.news || f.ticket != nil {
+			o.control.push(f) // how a turn ended is news though its speech is not
 		} else {
 			f.free()
 		}
 	}
 	o.speech = 0
 	o.paid = time.Time{}
+}
+
+// dropNews forgets how turns ended whose speech was dropped with the session: session_ended says how many there were.
+// Called with mu held.
+func (o *outbox) dropNews() {
+	for range o.control.len() {
+		if f := o.control.pop(); f.news {
+			f.free()
+		} else {
+			o.control.push(f)
+		}
+	}
 }
 
 // finish puts the session's last messages behind what may still be said: everything without pace when the speech
@@ -294,6 +307,7 @@ func (o *outbox) finish(flush bool, last ...Notice) {
 		o.unpaced = true
 		if !flush {
 			o.dropVoice()
+			o.dropNews()
 		}
 		for _, n := range last {
 			o.queue(&o.voice, nil, n, 0) // behind the speech that is flushed
@@ -383,8 +397,10 @@ func (o *outbox) queue(lane *ring[*outFrame], e *Event, n Notice, speech time.Du
 		return nil
 	}
 	f.data, f.speech, f.counted = frame.Seal(f.buf, op), speech, counted(n)
-	_, f.turn = n.(TurnNotice)
 	f.ticket = nil
+	_, f.turn = n.(TurnNotice)
+	_, restarted := n.(RestartedNotice)
+	f.news = f.turn || restarted
 	lane.push(f)
 	o.speech += speech
 	if o.speech > o.maxVoice || o.control.len() > maxControl {

@@ -58,6 +58,8 @@ func (s *Session) note(e *Event) {
 		if first {
 			n.answer = s.in.settled(time.Now())
 		}
+	case EventGenerationComplete:
+		n.useful = true
 	case EventTurnComplete:
 		n.transcript, n.cut, n.useful = n.answer, s.turns.cutShort(), true
 		s.history.turn()

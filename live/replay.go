@@ -274,7 +274,11 @@ func (in *inbox) resumeAt(known span, overlap int, before int64) (covered int64,
 	}
 	covered = in.received
 	for i := next; i < in.items.len(); i++ { // not only the next: a command may have gone ahead of audio that was held back
-		covered = min(covered, max(before, in.items.at(i).seq-1))
+		it := in.items.at(i)
+		if it.command != nil && (it.command.bound() || in.first+int64(i) < known.commands.item) {
+			continue // of no use elsewhere, or known
+		}
+		covered = min(covered, max(before, it.seq-1))
 	}
 	for i := range in.done {
 		it := in.items.at(i)

@@ -300,10 +300,10 @@ func (v *sight) sentence() verdict {
 	case v.rebukes == 0 && v.unproven && hears && !sure && v.last == v.first:
 		return verdictNone
 	case v.unproven && hears, v.rebukes > 0 && v.resumable && (sure || hears):
-		if !v.told && !sure {
+		if !v.told && !sure && v.last == v.first {
 			return verdictAccepted
 		}
-		return verdictPoisoned
+		return verdictPoisoned // a model that remembers nothing is better than one that never answers
 	case v.rebukes > 0, !sure && !v.told && !v.resumable:
 		return verdictAccepted
 	default:
