@@ -77,12 +77,10 @@ func (s *Session) countsWith(r *Resume) bool {
 
 // portable reports whether another instance could go on now without anything being said twice.
 func (s *Session) portable() bool {
-	s.turns.mu.Lock()
-	open := s.turns.open
-	s.turns.mu.Unlock()
+	answering := s.turns.answering()
 	s.life.mu.Lock()
 	defer s.life.mu.Unlock()
-	return !open && s.tools.none() && s.life.point.handle != "" && !s.life.point.behind
+	return !answering && s.tools.none() && s.life.point.handle != "" && !s.life.point.behind
 }
 
 // pointNow is where another instance can go on that has everything which waits for the browser.
@@ -99,9 +97,7 @@ func (s *Session) ticket(generation uint64, at point, released bool) (text strin
 	if !s.resumable {
 		return ""
 	}
-	s.turns.mu.Lock()
-	answering, turns := s.turns.open, s.turns.index
-	s.turns.mu.Unlock()
+	answering, turns := s.turns.answering(), s.turns.count()
 	now := time.Now()
 	s.life.mu.Lock()
 	defer s.life.mu.Unlock()

@@ -58,8 +58,11 @@ func (s *Session) note(e *Event) {
 		if first {
 			n.answer = s.in.settled(time.Now())
 		}
-	case EventGenerationComplete:
+	case EventGenerationComplete: // turn_complete may be left out
 		n.useful = true
+		if n.answer.beyond(n.covers) {
+			s.behind()
+		}
 	case EventTurnComplete:
 		n.transcript, n.cut, n.useful = n.answer, s.turns.cutShort(), true
 		s.history.turn()
@@ -128,6 +131,9 @@ func (s *Session) due(e *Event) bool {
 	}
 	if !n.rotate || n.handle == "" || e.Kind != EventGoAway && e.Kind != EventResumption || e.Kind == EventResumption && !e.Resumable {
 		return false
+	}
+	if e.Kind == EventGoAway && n.transcript.beyond(n.covers) {
+		return false // the handle that knows the last turn is on its way
 	}
 	s.turns.mu.Lock()
 	defer s.turns.mu.Unlock()

@@ -17,9 +17,9 @@ import (
 //   - An ask is sure when it must be answered: a text that ends the turn, the end of a push-to-talk activity with a voice
 //     in it, a tool's answer. It is a guess when all that is known is that the microphone was loud and then quiet: that
 //     may have been a door.
-//   - Any event pays for an ask: the upstream lives, and whether it answers is the model's business. After a renewal that
-//     is not enough: until the model has answered once on a connection opened with a handle, only an answer pays. But what
-//     was heard there may have been meant for somebody else: a guess must come twice before the handle is suspected.
+//   - Any event pays for an ask of which the model noticed nothing: the upstream lives. What it noticed, or what was asked on
+//     a connection that was opened with a handle and has answered nothing so far, only an answer pays for. It may have been
+//     meant for somebody else; but a renewal is hardly noticed, and a person who waits for ever is.
 //   - A silent connection is replaced once, with the newest handle. Where that one hears and does not answer either, or
 //     the ask was sure, it is replaced once more, by a fresh one without the handle. Then, and after a guess of which
 //     nothing was heard, the silence is accepted as what the model has to say, until it completes an answer.
@@ -259,7 +259,7 @@ func (w *watchdog) sight(now time.Duration) sight {
 // owed reports whether an ask is not paid for.
 func (v *sight) owed() bool {
 	paid := v.heard
-	if v.unproven || v.rebukes > 0 {
+	if v.unproven || v.rebukes > 0 || v.noticed >= v.first {
 		paid = v.answered
 	}
 	return v.first > 0 && paid < v.first
@@ -297,8 +297,8 @@ func (v *sight) sentence() verdict {
 	switch {
 	case v.rebukes >= maxRebukes:
 		return verdictAccepted
-	case v.rebukes == 0 && v.unproven && hears && !sure && v.last == v.first:
-		return verdictNone
+	case v.rebukes == 0 && v.unproven && hears && !sure && !v.told && v.last == v.first:
+		return verdictSilent // without the handle nothing of the conversation would be left
 	case v.unproven && hears, v.rebukes > 0 && v.resumable && (sure || hears):
 		if !v.told && !sure && v.last == v.first {
 			return verdictAccepted
