@@ -18,6 +18,8 @@ const themeScript = `try{var t=JSON.parse(localStorage.getItem(${JSON.stringify(
 export const metadata: Metadata = {
   title: "Stonepot",
   description: "Talk with a live model: it answers at once, and stops when you interrupt.",
+  applicationName: "Stonepot",
+  appleWebApp: { capable: true, title: "Stonepot" },
 };
 
 export const viewport: Viewport = {
