@@ -24,6 +24,9 @@ type history struct {
 
 	cut   bool // the answer was interrupted: what is heard from now on belongs to the next turn
 	known bool // the last finished turn left a text
+
+	filed     int    // how many of turns the last finished turn is
+	typedLast string // what was written in it
 }
 
 // now is the person's half of the turn that is going on. Called with mu held.
@@ -92,10 +95,26 @@ func (h *history) turn() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.known = h.model.Len() > 0
+	h.filed, h.typedLast = 0, h.now().written.String()
 	h.add("user", &h.now().written)
 	h.add("user", &h.now().spoken)
 	h.add("model", &h.model)
 	h.at, h.cut = 1-h.at, false
+}
+
+// takeBack takes the last finished turn out again: it is given once more, and will be heard and answered anew.
+func (h *history) takeBack() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for range min(h.filed, len(h.turns)) {
+		last := len(h.turns) - 1
+		h.bytes -= len(h.turns[last].Text)
+		h.turns = h.turns[:last]
+	}
+	later := h.now().written.String()
+	h.now().written.Reset()
+	write(&h.now().written, strings.TrimSpace(h.typedLast+"\n"+later))
+	h.filed, h.typedLast = 0, ""
 }
 
 // told reports whether the transcript knows what was answered in the last finished turn.
@@ -121,6 +140,7 @@ func (h *history) add(role string, text *strings.Builder) {
 	if said := strings.TrimSpace(text.String()); said != "" {
 		h.turns = append(h.turns, HistoryTurn{Role: role, Text: said})
 		h.bytes += len(said)
+		h.filed++
 	}
 	text.Reset()
 	for len(h.turns) > maxHistoryTurns || h.bytes > maxHistoryBytes && len(h.turns) > 1 {

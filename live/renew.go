@@ -306,6 +306,7 @@ func (s *Session) prepare(why string) {
 	case n.transcript.beyond(n.covers) && n.knows < s.turns.finished() && !n.cut && s.config.Resume.MidTurn == midTurnRestart:
 		// Nobody knows that turn: it is given again, and answered anew.
 		s.out.restart(why)
+		s.history.takeBack()
 		s.watch.askAgain(s.at(time.Now()))
 		s.count(func(c *Counters) { c.TurnsRestarted++ })
 		answered, anew = false, s.setup().InputTranscript

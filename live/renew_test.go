@@ -570,3 +570,20 @@ func TestRenew_aTextThatInterruptsIsNotSeededAndGivenAgain(t *testing.T) {
 		st.end()
 	})
 }
+
+func TestHistory_aTurnThatIsTakenBackIsFiledOnce(t *testing.T) {
+	var h history
+	for range 2 {
+		h.typed("question", false)
+		h.said("answer")
+		h.turn()
+	}
+	h.takeBack()
+	h.typed("more", false)
+	h.said("answer anew")
+	h.turn()
+	want := []HistoryTurn{{"user", "question"}, {"model", "answer"}, {"user", "question\nmore"}, {"model", "answer anew"}}
+	if got := h.all(); !slices.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
+}

@@ -280,9 +280,9 @@ func (in *inbox) resumeAt(known span, overlap int, before int64) (covered int64,
 		}
 		covered = min(covered, max(before, it.seq-1))
 	}
-	for i := range in.done {
+	for i := range in.items.len() { // a renewal may have set done back behind commands that it does not give again
 		it := in.items.at(i)
-		if it.command != nil && in.first+int64(i) < known.commands.item && it.seq > covered {
+		if it.command != nil && in.first+int64(i) < min(known.commands.item, max(in.everGiven, in.first+int64(in.done))) && it.seq > covered {
 			ahead = append(ahead, it.seq)
 		}
 	}
