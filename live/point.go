@@ -99,20 +99,20 @@ func (s *Session) ticket(generation uint64, at point, released bool) (text strin
 	}
 	answering, turns := s.turns.answering(), s.turns.count()
 	now := time.Now()
-	s.life.mu.Lock()
-	defer s.life.mu.Unlock()
 	l := &s.life
+	l.mu.Lock()
 	t := ticket{
 		SessionID: s.id, Backend: s.backend.Name, UserID: l.plan.userID, Instance: s.gateway.instance, Generation: int64(generation), Recounts: l.recounts,
 		Handle: at.handle, Covered: at.covered, Ahead: at.ahead, Activity: at.activity,
 		Released: released, Answering: answering || l.point.behind, Config: l.plan.asked,
 		Started: l.begun, Turns: turns, Usage: l.usage(), Expires: now.Add(s.config.Resume.TicketLife),
 	}
+	l.ticketAt, l.stale = now, false
+	l.mu.Unlock()
 	text, err := s.gateway.sealer.seal(t)
 	if err != nil { // begin has made one already
 		s.log.Error("no ticket could be made", "error", err)
 	}
-	l.ticketAt, l.stale = now, false
 	return text
 }
 
