@@ -5,12 +5,13 @@ import * as captions from "./captions";
 import type { End } from "./connection";
 import { Downlink } from "./downlink";
 import type { MicrophoneFrame } from "./framer";
+import { Kept } from "./kept";
 import type { PlaybackReport } from "./player";
 import { codeOfClose, problemOf, type Problem } from "./problem";
 import type { SessionConfig } from "./protocol";
 import { Run, type CallWorld } from "./run";
 import type { Saved } from "./saved";
-import { noSession, type CallSnapshot, type CallStats, type Levels, type Offer } from "./snapshot";
+import type { CallSnapshot, CallStats, Levels } from "./snapshot";
 import { SpeechDetector } from "./speech-detector";
 import { isLive, transition, type Effect, type Event } from "./state";
 import { Talk } from "./talk";
@@ -30,10 +31,10 @@ export class Call {
   private readonly detector = new SpeechDetector();
   private readonly talk: Talk;
   private run: Run | undefined;
-  /** What the next `open` goes on with, and what the snapshot offers to go on with. */
+  /** What the next `open` goes on with. */
   private saved: Saved | undefined;
   private config: SessionConfig = {};
-  private offered: Saved | undefined;
+  private readonly kept: Kept;
   private lastStats: CallStats | undefined;
 
   private readonly events: Event[] = [];
@@ -42,11 +43,12 @@ export class Call {
 
   constructor(private readonly world: CallWorld) {
     this.store = new CallStore(() => world.wall());
+    this.kept = new Kept(world.keep, this.store, () => this.run);
     this.talk = new Talk(this.store, this.levels, {
       connection: () => this.run?.connection,
       dispatch: (event) => this.dispatch(event),
       unmute: () => this.setMuted(false),
-      save: () => this.save(),
+      save: () => this.kept.save(),
     });
   }
 
@@ -58,7 +60,7 @@ export class Call {
   /** Starts a conversation. Must be called inside a person's gesture, or the browser gives no sound. */
   start({ microphone, config = {} }: CallOptions = { microphone: true }): void {
     if (this.run) return;
-    this.forget();
+    this.kept.forget();
     this.config = config;
     const pushToTalk = config.vad?.mode === "manual";
     this.store.reset({ textOnly: !microphone, pushToTalk, awaiting: microphone ? "both" : "server" });
@@ -68,20 +70,18 @@ export class Call {
   /** Looks whether this page was in a conversation before it was reloaded, and offers to go on with it. */
   remember(): void {
     if (this.snapshot.status !== "idle" || this.snapshot.offer) return;
-    const saved = this.world.keep.read();
+    const saved = this.kept.find();
     if (!saved) return;
-    this.offered = saved;
     const session = { ...saved.session, endedAt: this.world.now() };
     this.store.reset({ textOnly: saved.textOnly, session, offer: "continue" }, saved.captions);
   }
 
   /** Goes on with the conversation that the snapshot offers. Must be called inside a person's gesture. */
   resume(): void {
-    const saved = this.offered;
-    if (this.run || !saved) return;
+    const saved = this.run ? undefined : this.kept.take();
+    if (!saved) return;
     const { session, textOnly, muted, pushToTalk } = saved;
     this.saved = saved;
-    this.offered = undefined;
     this.store.reset({ session, textOnly, muted, pushToTalk, awaiting: textOnly ? "server" : "both" }, saved.captions);
     this.dispatch("start");
   }
@@ -93,7 +93,7 @@ export class Call {
 
   /** The page is left, perhaps only to be reloaded: the microphone is off when this returns, the conversation is saved. */
   leave(): void {
-    this.offer("continue");
+    this.kept.offer("continue");
     this.dispatch("left");
   }
 
@@ -110,7 +110,7 @@ export class Call {
     this.update({ muted });
     // What was said before is a whole utterance now; without this the model would wait for its end.
     if (muted) this.finishUtterance(run);
-    this.save();
+    this.kept.save();
   }
 
   /** Says that the person is done speaking, so that the answer need not wait for a silence. */
@@ -189,7 +189,7 @@ export class Call {
 
   /** The person looks at the page again, or away from it; a page that is away may be ended without a word. */
   visibilityChanged(visible: boolean): void {
-    if (!visible) this.save();
+    if (!visible) this.kept.save();
     else this.run?.connection.nudge();
   }
 
@@ -284,7 +284,7 @@ export class Call {
       microphoneLost: () => this.onMicrophoneLost(run),
       soundHeld: (held) => (held ? this.store.notify({ kind: "soundHeld" }) : this.store.clearNotice("soundHeld")),
       failed: (problem) => this.fail(problem),
-      ticket: () => this.save(),
+      ticket: () => this.kept.save(),
       resuming: (told) => (told ? this.store.notify({ kind: "resuming" }) : this.store.clearNotice("resuming")),
       closed: (how) => this.onClosed(run, how),
     }, this.config);
@@ -297,7 +297,7 @@ export class Call {
         run.serverReady = true;
         if (this.snapshot.status === "connecting") this.arrived(run);
       },
-      settled: () => this.save(),
+      settled: () => this.kept.save(),
       now: () => this.world.now(),
     });
     this.run = run;
@@ -322,7 +322,7 @@ export class Call {
     if (!run) return;
     run.silence();
     this.levels.microphone = 0;
-    this.forget();
+    this.kept.forget();
     // Nothing to say goodbye to yet: whoever is still being dialled is simply left.
     if (!run.ticket && this.snapshot.session === undefined) return this.dispatch("ended");
     if (!run.connection.send({ type: "end_session" })) return this.dispatch("ended");
@@ -338,7 +338,7 @@ export class Call {
   private teardown(): void {
     const run = this.run;
     if (!run) return;
-    if (!this.snapshot.offer) this.forget();
+    if (!this.snapshot.offer) this.kept.forget();
     run.close();
     this.over(run);
   }
@@ -372,38 +372,15 @@ export class Call {
   private onClosed(run: Run, how: End): void {
     const code = codeOfClose(how.code, how.opened || run.ticket !== undefined);
     if (how.gaveUp) {
-      this.offer("continue");
+      this.kept.offer("continue");
       return this.fail(problemOf("out_of_reach"));
     }
     if ((run.saidGoodbye || code === "ended") && !run.problem) return this.dispatch("ended");
     let problem = run.problem ?? problemOf(code);
     // It is the conversation's ticket that is too old, not the person that is unknown.
     if (problem.code === "unauthorized" && run.ticket) problem = problemOf("session_not_found");
-    if (problem.code === "replaced") this.offer("takeBack");
+    if (problem.code === "replaced") this.kept.offer("takeBack");
     this.fail(problem);
-  }
-
-  // --- What outlives the page ----------------------------------------------------------------------------------
-
-  /** Saves what it takes to go on with the conversation, if that can be done at all. */
-  private save(): Saved | undefined {
-    const { run, snapshot } = this;
-    if (!run?.ticket || !isLive(snapshot.status)) return undefined;
-    const { textOnly, muted, pushToTalk, session = noSession, captions: list } = snapshot;
-    const saved = { ticket: run.ticket, url: run.url, outputHz: run.answer.speechHz, textOnly, muted, pushToTalk, session, captions: list };
-    this.world.keep.write(saved);
-    return saved;
-  }
-
-  /** Lets the person go on with the conversation that is about to be left. */
-  private offer(offer: Offer): void {
-    this.offered = this.save();
-    if (this.offered) this.update({ offer });
-  }
-
-  private forget(): void {
-    this.offered = undefined;
-    this.world.keep.clear();
   }
 
   // --- Up: the microphone --------------------------------------------------------------------------------------

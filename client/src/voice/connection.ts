@@ -1,5 +1,6 @@
 import { Backoff } from "./backoff";
 import { bytesPerMs } from "./audio-format";
+import { Incoming } from "./incoming";
 import { Line } from "./line";
 import { Outgoing, type Gap } from "./outgoing";
 import {
@@ -68,9 +69,6 @@ export interface ConnectionWorld {
 /** How soon to look again whether the socket takes more. */
 const retryMs = 50;
 
-const ackEveryMs = 250;
-const ackEveryBytes = 8192;
-
 /** How long a lost session is looked for, in time spent on it: a sleeping device spends none. */
 const patienceMs = 120_000;
 /** The same after a reload, where somebody waits in front of nothing. */
@@ -111,18 +109,15 @@ export class Connection {
   private spentMs = 0;
 
   private readonly outgoing = new Outgoing();
-  private received = 0;
+  private readonly incoming = new Incoming(() => this.attached && !this.over, (received) => this.write({ type: "ack", received }));
   private skipped = 0;
   private resumed = 0;
   private rttMs = 0;
   /** The `t` of the ping by which the way is being measured. */
   private measuring: number | undefined;
-  private receivedAcked = 0;
-  private bytesSinceAck = 0;
 
   private dialTimer: Timer;
   private pumpTimer: Timer;
-  private ackTimer: Timer;
 
   constructor(
     private readonly config: SessionConfig,
@@ -131,7 +126,8 @@ export class Connection {
   ) {}
 
   get counts(): ConnectionCounts {
-    const { received, skipped, resumed, rttMs } = this;
+    const { skipped, resumed, rttMs } = this;
+    const { received } = this.incoming;
     const { sent, acknowledged, dropped } = this.outgoing;
     return { sent, received, acknowledged, dropped, skipped, resumed, rttMs };
   }
@@ -141,7 +137,7 @@ export class Connection {
     if (this.over || this.line) return;
     this.beginnings++;
     this.outgoing.rewind(0);
-    this.received = 0;
+    this.incoming.received = 0;
     this.take(socket);
   }
 
@@ -230,7 +226,7 @@ export class Connection {
 
   private onOpen(): void {
     if (this.ticket) {
-      const received = this.anew ? null : this.received;
+      const received = this.anew ? null : this.incoming.received;
       return this.write({ type: "start_session", resume: { ...this.ticket, received } });
     }
     this.write({ type: "start_session", config: this.config });
@@ -251,8 +247,7 @@ export class Connection {
     if (this.attached && now - this.attachedAt >= healthyMs) this.backoff.reset();
     this.line = undefined;
     this.attached = false;
-    clearTimeout(this.ackTimer);
-    this.ackTimer = undefined;
+    this.incoming.stop();
     if (how.code === 1006 && how.opened && !this.begun && !this.ticket && this.beginnings < maxBeginnings) return this.events.again();
     if (!this.ticket || this.saidGoodbye || endsSession(how.code)) return this.finish({ ...how, gaveUp: false });
     if (this.lostSince === undefined) {
@@ -272,7 +267,7 @@ export class Connection {
     if (typeof data === "string") {
       this.onText(data);
     } else {
-      this.count(data.byteLength);
+      this.incoming.count(data.byteLength);
       if (data.byteLength % 2 === 0) this.events.audio(data);
       else this.events.protocolError(new ProtocolError("The server sent half a sample of speech."));
     }
@@ -285,16 +280,16 @@ export class Connection {
       message = parseServerMessage(text);
     } catch (error) {
       // Valid or not, it has its number.
-      this.count(text.length);
+      this.incoming.count(text.length);
       if (!(error instanceof ProtocolError)) throw error;
       this.events.protocolError(error);
       return;
     }
-    if (isCounted(message.type)) this.count(text.length);
+    if (isCounted(message.type)) this.incoming.count(text.length);
     this.heed(message);
     this.events.message(message);
     // The owner has heard it all; now the server may.
-    if (message.type === "session_resumed") this.acknowledge(true);
+    if (message.type === "session_resumed") this.incoming.acknowledge(true);
   }
 
   /** Does what a message means for the connection itself. */
@@ -310,7 +305,7 @@ export class Connection {
       case "session_resumed":
         return this.onResumed(message);
       case "skipped":
-        this.received += message.messages;
+        this.incoming.received += message.messages;
         this.skipped += message.messages;
         return;
       case "ack":
@@ -344,22 +339,6 @@ export class Connection {
   private keep(sessionId: string, resumeTicket: string): void {
     this.ticket = { sessionId, resumeTicket };
     this.events.ticket(this.ticket);
-  }
-
-  private count(bytes: number): void {
-    this.received++;
-    this.bytesSinceAck += bytes;
-    if (this.bytesSinceAck >= ackEveryBytes) this.acknowledge();
-    else this.ackTimer ??= setTimeout(() => this.acknowledge(), ackEveryMs);
-  }
-
-  private acknowledge(again = false): void {
-    clearTimeout(this.ackTimer);
-    this.ackTimer = undefined;
-    this.bytesSinceAck = 0;
-    if (this.over || !this.attached || (this.received === this.receivedAcked && !again)) return;
-    this.receivedAcked = this.received;
-    this.write({ type: "ack", received: this.received });
   }
 
   // --- Up ------------------------------------------------------------------------------------------------------
@@ -397,7 +376,7 @@ export class Connection {
     clearTimeout(this.dialTimer);
     this.dialTimer = undefined;
     clearTimeout(this.pumpTimer);
-    clearTimeout(this.ackTimer);
+    this.incoming.stop();
     this.line?.close(code);
     this.line = undefined;
   }
