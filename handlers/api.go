@@ -110,7 +110,7 @@ func (a *API) enter() bool {
 // NewApp makes the Fiber app that the routes are mounted on. Timeouts are those of requests: a WebSocket is hijacked,
 // and fasthttp takes every deadline off it.
 func NewApp(cfg ServerConfig, log *slog.Logger) *fiber.App {
-	return fiber.New(fiber.Config{
+	app := fiber.New(fiber.Config{
 		AppName:                 "Stonepot",
 		ServerHeader:            "", // none: it would only help whoever looks for known holes
 		CaseSensitive:           true,
@@ -124,6 +124,8 @@ func NewApp(cfg ServerConfig, log *slog.Logger) *fiber.App {
 		DisableStartupMessage:   true,
 		EnableTrustedProxyCheck: true, // and no trusted proxies: proxies knows better how to read their headers
 	})
+	app.Server().KeepHijackedConns = true // voice connections leave their handlers: see takeOver
+	return app
 }
 
 // Listen opens the server's socket. Connections whose other side has vanished are found by the kernel's keep-alive

@@ -24,21 +24,22 @@ const controlRoom = frame.Room + 125
 var errSaidGoodbye = errors.New("websocket: the close frame has been sent")
 
 // fiberBrowser is a live.Browser on a connection whose handshake contrib/websocket has done. From then on the
-// frames are read and written here, on the socket itself: contrib's Conn copies and allocates per message and
-// cannot try a write without waiting.
+// frames are read and written here, on the socket itself, which takeOver has taken from fasthttp: contrib's Conn copies
+// and allocates per message and cannot try a write without waiting, and both of them hold more memory for an idle
+// connection than the rest of its session.
 //
 // What is written goes through one lock, io: whoever holds it looks for control frames when it is done, so that a
 // pong or a close frame that could not go at once waits for nobody in particular and is never forgotten.
 type fiberBrowser struct {
 	// Static after newFiberBrowser.
-	conn         net.Conn        // reads: what fasthttp has buffered, then the socket
-	socket       net.Conn        // the socket itself, for everything else
+	socket       net.Conn
 	raw          syscall.RawConn // nil when the socket cannot be tried without waiting (TLS, a pipe)
 	try          func(fd uintptr) bool
 	writeTimeout time.Duration
 
 	// Owned by Read's caller.
 	reader *frame.Reader
+	early  []byte // comes before what the socket gives
 
 	// io's holder writes to the socket. Guarded by io:
 	io       sync.Mutex
@@ -64,13 +65,10 @@ type fiberBrowser struct {
 	readEnded atomic.Bool // nothing more can come from the other side
 }
 
-// newFiberBrowser takes over conn, the connection that fasthttp gives to a hijack handler. Messages longer than
-// maxMessage bytes are refused as a frame.Error.
-func newFiberBrowser(conn net.Conn, maxMessage int, writeTimeout time.Duration) *fiberBrowser {
-	b := &fiberBrowser{conn: conn, socket: conn, writeTimeout: writeTimeout, pongLen: -1}
-	if hijacked, ok := conn.(interface{ UnsafeConn() net.Conn }); ok {
-		b.socket = hijacked.UnsafeConn()
-	}
+// newFiberBrowser makes a browser of a socket, from which early has been read already (see takeOver). Messages longer
+// than maxMessage bytes are refused as a frame.Error.
+func newFiberBrowser(socket net.Conn, early []byte, maxMessage int, writeTimeout time.Duration) *fiberBrowser {
+	b := &fiberBrowser{socket: socket, early: early, writeTimeout: writeTimeout, pongLen: -1}
 	if s, ok := b.socket.(syscall.Conn); ok && canTry {
 		if raw, err := s.SyscallConn(); err == nil {
 			b.raw = raw
@@ -219,9 +217,7 @@ func (b *fiberBrowser) Abort() {
 	if tcp, ok := b.socket.(*net.TCPConn); ok && !b.closeSent.Load() {
 		_ = tcp.SetLinger(0)
 	}
-	// fasthttp closes the connection once more when the handler returns, which does no harm. Its hijacked
-	// connection's own Close does nothing before that.
-	_ = b.socket.Close()
+	_ = b.socket.Close() // linger closes it once more, which does no harm
 }
 
 // Close implements live.Browser. When the socket does not take the close frame at once, the goroutine that reads
@@ -258,8 +254,9 @@ func (b *fiberBrowser) deadline() time.Time {
 
 // linger is called once, after the session has let go. It gives the other side the rest of goodbyeWait to take the
 // close frame and to answer: closing a socket that holds unread bytes resets the connection, and a reset throws away
-// what the other side has not read yet, above all the reason for the close.
+// what the other side has not read yet, above all the reason for the close. Then the socket is closed.
 func (b *fiberBrowser) linger() {
+	defer b.socket.Close() //nolint:errcheck // nobody is left to tell
 	if !b.closing.Load() || b.readEnded.Load() {
 		return
 	}
@@ -271,20 +268,23 @@ func (b *fiberBrowser) linger() {
 		_ = half.CloseWrite() // whoever does not know WebSocket's close sees the end of the stream
 	}
 	_ = b.socket.SetReadDeadline(b.deadline())
-	_, _ = io.Copy(io.Discard, b.conn)
+	_, _ = io.Copy(io.Discard, b.socket)
 }
 
-// browserSource is what the frame reader reads: conn, which gives fasthttp's buffered bytes first. It gives all of
-// them: the hijacked connection reads through the very bufio.Reader that the request was read with, so bytes that a
-// client sent together with its handshake come out of it in order, and none can lie anywhere else, because
-// contrib's Conn, which has a buffer of its own, is never read.
+// browserSource is what the frame reader reads.
 type browserSource fiberBrowser
 
 // Read reads on after Close has woken it, until the goodbye's time is over.
 func (s *browserSource) Read(p []byte) (int, error) {
 	b := (*fiberBrowser)(s)
+	if n := copy(p, b.early); n > 0 {
+		if b.early = b.early[n:]; len(b.early) == 0 {
+			b.early = nil
+		}
+		return n, nil
+	}
 	for {
-		n, err := b.conn.Read(p)
+		n, err := b.socket.Read(p)
 		if n > 0 || err == nil || !b.closing.Load() || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
 		}

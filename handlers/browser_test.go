@@ -29,7 +29,11 @@ func serveBrowser(t *testing.T, maxMessage int, writeTimeout time.Duration, serv
 		calls.Add(1)
 		return websocket.New(func(conn *websocket.Conn) {
 			defer calls.Done()
-			b := newFiberBrowser(conn.NetConn(), maxMessage, writeTimeout)
+			socket, early, err := takeOver(conn.NetConn())
+			if err != nil {
+				t.Error(err)
+			}
+			b := newFiberBrowser(socket, early, maxMessage, writeTimeout)
 			serve(b)
 			b.linger()
 		})(c)
@@ -388,7 +392,7 @@ func TestBrowser_abortUnblocksReadAndWrite(t *testing.T) {
 
 func TestBrowser_writesOnConnectionsThatCannotBeTried(t *testing.T) {
 	here, there := net.Pipe()
-	b := newFiberBrowser(there, 1<<20, Patience)
+	b := newFiberBrowser(there, nil, 1<<20, Patience)
 	c := &RawClient{t: t, Conn: here}
 	go func() {
 		var f live.Frame
@@ -410,7 +414,7 @@ func TestBrowser_writesOnConnectionsThatCannotBeTried(t *testing.T) {
 // TestBrowser_allocatesNothingPerAudioFrame uses a real pair of sockets: what the runtime's poller does counts too.
 func TestBrowser_allocatesNothingPerAudioFrame(t *testing.T) {
 	here, there := tcpPair(t)
-	b := newFiberBrowser(there, 1<<20, Patience)
+	b := newFiberBrowser(there, nil, 1<<20, Patience)
 	up := Masked(Fin|OpBinary, make([]byte, 640))
 	down := frame.Append(nil, frame.Binary, make([]byte, 960))
 	got := make([]byte, len(down))
@@ -435,7 +439,7 @@ func TestBrowser_allocatesNothingPerAudioFrame(t *testing.T) {
 
 func BenchmarkBrowser_640(b *testing.B) {
 	here, there := tcpPair(b)
-	browser := newFiberBrowser(there, 1<<20, Patience)
+	browser := newFiberBrowser(there, nil, 1<<20, Patience)
 	up := Masked(Fin|OpBinary, make([]byte, 640))
 	down := frame.Append(nil, frame.Binary, make([]byte, 640))
 	got := make([]byte, len(down))

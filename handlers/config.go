@@ -20,7 +20,7 @@ type ServerConfig struct {
 	WriteTimeout    time.Duration `mapstructure:"write_timeout"`    // for a response to be taken; streams of /api/chat have chat.timeout
 	IdleTimeout     time.Duration `mapstructure:"idle_timeout"`     // between two requests of a connection
 	BodyLimit       int           `mapstructure:"body_limit"`       // bytes of a request body
-	ReadBufferSize  int           `mapstructure:"read_buffer_size"` // bytes; bounds a request's headers, and each voice session holds it
+	ReadBufferSize  int           `mapstructure:"read_buffer_size"` // bytes; bounds a request's headers, and each HTTP connection holds it
 	Concurrency     int           `mapstructure:"concurrency"`      // HTTP connections at a time, voice sessions not counted
 	TCPKeepAlive    time.Duration `mapstructure:"tcp_keep_alive"`   // silence after which the kernel asks whether the other side still lives
 	TrustedProxies  []string      `mapstructure:"trusted_proxies"`  // addresses or ranges whose X-Forwarded-* headers are believed

@@ -96,26 +96,53 @@ func checkHandshake(c *fiber.Ctx) error {
 	return nil
 }
 
-// serveVoice carries a connection that was upgraded. Nothing touches conn once it has returned:
-// Serve waits for whoever might, and linger runs here.
+// serveVoice takes over a connection that was upgraded, seats it, and leaves it to a goroutine of its own, which Shutdown
+// waits for: nothing of fasthttp's or contrib's is held any more when it returns, and no deep stack.
 func (a *API) serveVoice(conn *websocket.Conn) {
 	v, ok := conn.Locals(visitKey).(*visit)
-	if !ok || !v.expire.Stop() {
-		return // the slot was given back: fasthttp closes the connection
+	socket, early, err := takeOver(conn.NetConn())
+	if !ok || err != nil || !v.expire.Stop() {
+		_ = socket.Close() // the slot was given back, or will be
+		return
 	}
 	if !a.enter() {
 		v.slot.Release()
+		_ = socket.Close()
 		return
 	}
-	defer a.work.Done()
+	c := &voice{api: a}
+	defer func() {
+		if c.carry == nil { // a panic, which recoverVoice sees
+			c.part()
+		}
+	}()
 	limits := a.gateway.Config().Limits
-	browser := newFiberBrowser(conn.NetConn(), limits.MaxMessageBytes(), limits.WriteTimeout)
-	v.slot.Serve(browser, v.client)
-	browser.linger()
+	c.browser = newFiberBrowser(socket, early, limits.MaxMessageBytes(), limits.WriteTimeout)
+	c.carry = v.slot.Open(c.browser, v.client)
+	go c.run()
 }
 
-// recoverVoice keeps a panic in one connection from ending all of them. It is deferred by contrib's handler itself, which
-// is what lets recover work here.
+// voice is a connection that has left its handler.
+type voice struct {
+	api     *API
+	browser *fiberBrowser
+	carry   func() // the session's; returns when nobody touches the browser any more
+}
+
+func (c *voice) run() {
+	defer c.part()
+	defer c.api.recoverVoice(nil)
+	c.carry()
+}
+
+// part is the end of a connection.
+func (c *voice) part() {
+	defer c.api.work.Done()
+	c.browser.linger()
+}
+
+// recoverVoice keeps a panic in one connection from ending all of them. It is deferred by contrib's handler and by
+// voice.run themselves, which is what lets recover work here.
 func (a *API) recoverVoice(*websocket.Conn) {
 	if v := recover(); v != nil {
 		a.log.Error("voice connection failed", slog.Any("err", &panicError{value: v}), slog.String("stack", string(debug.Stack())))

@@ -39,6 +39,12 @@ const minFrameCost = 0.0005
 // maxBadMessages in a row end the connection: whoever speaks has lost the thread.
 const maxBadMessages = 10
 
+// carry reads a connection to its end, and leaves it.
+func (s *Session) carry(l *link, resumed bool) {
+	defer s.leave(l)
+	s.read(l, resumed)
+}
+
 // read carries the messages of a connection into the session until the connection is over. Messages that come after
 // the session has its reason to end are read, so that the closing handshake can end, and thrown away.
 func (s *Session) read(l *link, resumed bool) {

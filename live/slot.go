@@ -129,19 +129,22 @@ type Client struct {
 }
 
 // Serve carries one connection: it begins a session over b, or resumes one, and returns when the connection is over and
-// nothing will touch b any more. The session may live on. Serve may be called once.
-func (s *Slot) Serve(b Browser, c Client) {
+// nothing will touch b any more. The session may live on. Serve, or Open, may be called once.
+func (s *Slot) Serve(b Browser, c Client) { s.Open(b, c)() }
+
+// Open is the first half of Serve: it returns when the connection has its session, or gets none. carry is the other half,
+// and must be called, by any goroutine. A fresh one is best: to decode the first message and to begin a session takes
+// more stack than a reader that waits should hold for the rest of its life.
+func (s *Slot) Open(b Browser, c Client) (carry func()) {
 	if !s.used.CompareAndSwap(false, true) {
-		return
+		return func() {}
 	}
 	d := newDoor(s.gateway, s.config, b, c)
 	session, l, resumed := s.seat(d)
 	if session == nil {
-		d.drain()
-		return
+		return d.drain
 	}
-	defer session.leave(l)
-	session.read(l, resumed)
+	return func() { session.carry(l, resumed) }
 }
 
 // seat waits until the connection says what it wants, and gives it its session; nil: it gets none. Whatever happens, the
