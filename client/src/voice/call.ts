@@ -161,6 +161,15 @@ export class Call {
     return true;
   }
 
+  /**
+   * Shows the model a picture (base64), as soon as the line has room for it; a newer one takes the place of one that waits.
+   * Undefined: none is to be shown any more.
+   */
+  sendPicture(picture: { readonly mimeType: string; readonly data: string } | undefined): void {
+    const { status } = this.snapshot;
+    if (isLive(status) && status !== "connecting") this.run?.connection.sendPicture(picture);
+  }
+
   /** The person chose another microphone or speaker. */
   devicesChosen(): void {
     const { run } = this;

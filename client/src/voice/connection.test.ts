@@ -470,3 +470,52 @@ describe("the way to the server and back", () => {
     expect(s.socket.types).not.toContain("ping");
   });
 });
+
+describe("pictures", () => {
+  const picture = (data: string) => ({ mimeType: "image/jpeg", data });
+  const seen = (s: Set): unknown[] => s.socket.messages.filter((m) => m.type === "video_frame").map((m) => m["data"]);
+  const ack = (s: Set, received: number): void => s.socket.text({ type: "ack", received, covered: 0 });
+
+  it("go one at a time, and the newest follows when the server has the one before", () => {
+    const s = begun();
+    for (const data of ["a", "b", "c"]) s.connection.sendPicture(picture(data));
+    expect(seen(s)).toEqual(["a"]);
+    s.connection.sendAudio(new ArrayBuffer(640));
+    vi.advanceTimersByTime(300);
+    ack(s, 2);
+    expect(seen(s)).toEqual(["a", "c"]);
+    expect(s.connection.counts).toMatchObject({ pictures: 2, superseded: 1, pictureMs: 300, sent: 3 });
+    s.connection.close();
+  });
+
+  it("wait for a socket that is full, and go without anything else that happens", () => {
+    const s = begun();
+    s.socket.bufferedAmount = 20_000;
+    s.connection.sendPicture(picture("a"));
+    s.connection.sendPicture(picture("b"));
+    expect(seen(s)).toEqual([]);
+    s.socket.bufferedAmount = 0;
+    vi.advanceTimersByTime(100);
+    expect(seen(s)).toEqual(["b"]);
+    s.connection.close();
+  });
+
+  it("are the newest one alone after a lost line, and none when they are not wanted any more", () => {
+    const s = begun();
+    s.connection.sendPicture(picture("a"));
+    s.socket.drop(1006);
+    s.connection.sendPicture(picture("b"));
+    s.connection.sendPicture(picture("c"));
+    vi.advanceTimersByTime(1000);
+    s.socket.open();
+    s.socket.text(resumed(0));
+    expect(s.socket.messages.filter((m) => m.type === "skipped")).toMatchObject([{ messages: 1, audioMs: 0 }]);
+    expect(seen(s)).toEqual(["c"]);
+    s.connection.sendPicture(picture("d"));
+    s.connection.sendPicture(undefined);
+    ack(s, 2);
+    expect(seen(s)).toEqual(["c"]);
+    expect(s.connection.counts.dropped).toBe(0);
+    s.connection.close();
+  });
+});

@@ -3,6 +3,7 @@ import { bytesPerMs } from "./audio-format";
 import { Incoming } from "./incoming";
 import { Line } from "./line";
 import { Outgoing, type Gap } from "./outgoing";
+import { Pictures } from "./pictures";
 import {
   endsSession,
   isCounted,
@@ -56,6 +57,10 @@ export interface ConnectionCounts {
   readonly resumed: number;
   /** The way to the server and back, as `measure` found it last, milliseconds; 0: not known. */
   readonly rttMs: number;
+  /** Pictures that were sent, that gave way to newer ones, and how long the last one took. */
+  readonly pictures: number;
+  readonly superseded: number;
+  readonly pictureMs: number;
 }
 
 /** What a connection needs of the world. */
@@ -109,6 +114,7 @@ export class Connection {
   private spentMs = 0;
 
   private readonly outgoing = new Outgoing();
+  private readonly pictures = new Pictures(this.outgoing, () => this.world.now());
   private readonly incoming = new Incoming(() => this.attached && !this.over, (received) => this.write({ type: "ack", received }));
   private skipped = 0;
   private resumed = 0;
@@ -129,7 +135,8 @@ export class Connection {
     const { skipped, resumed, rttMs } = this;
     const { received } = this.incoming;
     const { sent, acknowledged, dropped } = this.outgoing;
-    return { sent, received, acknowledged, dropped, skipped, resumed, rttMs };
+    const { sent: pictures, superseded, tookMs: pictureMs } = this.pictures;
+    return { sent, received, acknowledged, dropped, skipped, resumed, rttMs, pictures, superseded, pictureMs };
   }
 
   /** Begins a session on a socket that is connecting; may be called again as long as there is no session. */
@@ -137,6 +144,7 @@ export class Connection {
     if (this.over || this.line) return;
     this.beginnings++;
     this.outgoing.rewind(0);
+    this.pictures.rewound();
     this.incoming.received = 0;
     this.take(socket);
   }
@@ -162,6 +170,14 @@ export class Connection {
     const number = this.outgoing.pushText(JSON.stringify(message));
     if (number > 0) this.pump();
     return number;
+  }
+
+  /** Sends a picture (base64) when there is room for it, unless a newer one comes first; undefined: none waits any more. */
+  sendPicture(picture: { readonly mimeType: string; readonly data: string } | undefined): void {
+    if (this.over) return;
+    if (!picture) return this.pictures.clear();
+    this.pictures.offer(JSON.stringify({ type: "video_frame", ...picture } satisfies ClientMessage));
+    this.pump();
   }
 
   /** There is news of the network, or the person is back: a lost line is looked for at once, another one is tested. */
@@ -310,6 +326,7 @@ export class Connection {
         return;
       case "ack":
         this.outgoing.acknowledge(message.received);
+        this.pictures.acknowledged();
         return this.outgoing.cover(message.covered);
       case "pong":
         // Others are answers to the line's own question whether anybody is there.
@@ -330,6 +347,7 @@ export class Connection {
       this.events.protocolError(new ProtocolError("The server has more messages than were sent."));
     }
     this.outgoing.rewind(message.received);
+    this.pictures.rewound();
     this.anew = false;
     this.resumed++;
     this.attach();
@@ -348,12 +366,12 @@ export class Connection {
     const { line } = this;
     if (!line || !this.attached || this.over) return;
     while (line.hasRoom) {
-      const next = this.outgoing.next();
+      const next = this.outgoing.next() ?? this.pictures.next();
       if (next === undefined) return;
       if (isGap(next)) this.write({ type: "skipped", ...next, reason: "no_room" });
       else line.send(next);
     }
-    if (this.outgoing.waiting) this.pumpTimer ??= setTimeout(() => {
+    if (this.outgoing.waiting || this.pictures.ready) this.pumpTimer ??= setTimeout(() => {
       this.pumpTimer = undefined;
       this.pump();
     }, retryMs);

@@ -110,7 +110,7 @@ export class ModelServer {
     if (m.type === "ping") return void wire.down.push(JSON.stringify({ type: "pong", t: m["t"] }));
     // The newest connection wins: what comes on another one is not counted.
     if (this.wire !== wire) return;
-    if (isCounted(m.type)) this.heard.push(Number(m["text"]));
+    if (isCounted(m.type)) this.heard.push(Number(m["text"] ?? m["data"]));
     if (m.type === "ack") this.acknowledged = Math.max(this.acknowledged, Number(m["received"]));
     if (m.type === "skipped") {
       const messages = Number(m["messages"]);

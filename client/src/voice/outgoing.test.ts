@@ -136,6 +136,23 @@ describe("what was said", () => {
     expect(all.filter((x) => typeof x === "number").length).toBe(300);
   });
 
+  it("has one picture that can be repeated, the newest", () => {
+    const out = new Outgoing();
+    speech(out, 1, 1);
+    expect(out.pushPicture("seen first")).toBe(2);
+    speech(out, 3, 3);
+    expect(drain(out)).toEqual([1, "seen first", 3]);
+    out.pushPicture("seen then");
+    expect(drain(out)).toEqual(["seen then"]);
+    out.rewind(0);
+    expect(drain(out)).toEqual([1, { messages: 1, audioMs: 0 }, 3, "seen then"]);
+    out.dropPicture();
+    out.rewind(3);
+    expect(drain(out)).toEqual([{ messages: 1, audioMs: 0 }]);
+    // Superseded is not lost.
+    expect(out.dropped).toBe(0);
+  });
+
   it("leaves no more gaps than there is room for, and no message uncounted", () => {
     const out = new Outgoing();
     // An hour and a half of short words and a text after each: gaps of both kinds take turns.

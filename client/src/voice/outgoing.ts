@@ -46,6 +46,8 @@ export class Outgoing {
   private highest = 0;
   private received = 0;
 
+  /** The one picture that is kept: what a camera saw before the newest is worth nothing. */
+  private picture: Item | undefined;
   private audioMs = 0;
   private texts = 0;
   private waitingTexts = 0;
@@ -81,6 +83,24 @@ export class Outgoing {
     this.waitingTexts++;
     if (this.texts > maxKeptTexts) this.giveUp(this.items.findIndex((x) => typeof x.data === "string"));
     return this.given;
+  }
+
+  /** Numbers a picture and returns its number. The one before is not handed out again, should that be asked for. */
+  pushPicture(message: string): number {
+    this.dropPicture();
+    this.add(message, 0);
+    this.picture = this.items.at(-1);
+    this.texts++;
+    this.waitingTexts++;
+    return this.given;
+  }
+
+  /** Gives up the picture that is kept: there is a newer one. */
+  dropPicture(): void {
+    const at = this.picture ? this.items.indexOf(this.picture) : -1;
+    this.picture = undefined;
+    // Nothing is lost: it is superseded.
+    if (at >= 0 && this.items[at]!.data !== undefined) this.giveUp(at, false);
   }
 
   /** The next message for this connection, or what is missing in its place; undefined: everything was handed out. */
@@ -145,9 +165,9 @@ export class Outgoing {
     return { messages: to - from, audioMs: Math.round(audioMs) };
   }
 
-  private giveUp(at: number): void {
+  private giveUp(at: number, lost = true): void {
     const item = this.items[at]!;
-    if (item.first >= this.received) this.dropped++;
+    if (lost && item.first >= this.received) this.dropped++;
     if (typeof item.data === "string" && item.first >= this.cursor) this.waitingTexts--;
     this.forget(item);
     item.data = undefined;

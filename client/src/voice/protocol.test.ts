@@ -71,6 +71,7 @@ describe("messages of the client", () => {
     const one: { [T in ClientMessage["type"]]: Extract<ClientMessage, { type: T }> } = {
       start_session: { type: "start_session", config: { transcription: { input: true, output: true } }, resume: { sessionId: "s", resumeTicket: "t", received: null } },
       text: { type: "text", text: "hello" },
+      video_frame: { type: "video_frame", mimeType: "image/jpeg", data: "/9j/" },
       activity_start: { type: "activity_start" },
       activity_end: { type: "activity_end" },
       turn_complete: { type: "turn_complete" },

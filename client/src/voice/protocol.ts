@@ -41,6 +41,7 @@ export interface Resume {
 export type ClientMessage =
   | { type: "start_session"; config?: SessionConfig; resume?: Resume }
   | { type: "text"; text: string; turnComplete?: boolean }
+  | { type: "video_frame"; mimeType: string; data: string }
   | { type: "activity_start" }
   | { type: "activity_end" }
   | { type: "turn_complete" }

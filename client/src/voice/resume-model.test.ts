@@ -25,6 +25,8 @@ class World {
   client = this.page();
   /** What the client's page said, by number, and how long each message sounds. */
   spoken: { mark: number; ms: number }[] = [];
+  /** What its camera saw. */
+  pictures = new Set<Heard>();
   /** What it was told, by number. */
   shown: Heard[] = [];
   ticket: Ticket | undefined;
@@ -35,6 +37,7 @@ class World {
   constructor(
     private readonly next: () => number,
     private readonly frameMs: number,
+    private readonly camera = false,
   ) {
     vi.spyOn(Math, "random").mockImplementation(next);
     this.client.open(this.dial());
@@ -62,6 +65,12 @@ class World {
     if (this.client.send({ type: "text", text: String(mark) }) > 0) this.spoken.push({ mark, ms: 0 });
   }
 
+  look(): void {
+    const mark = this.newMark();
+    this.pictures.add(mark);
+    this.client.sendPicture({ mimeType: "image/jpeg", data: String(mark) });
+  }
+
   answer(): void {
     this.server.say(this.newMark());
   }
@@ -70,6 +79,7 @@ class World {
   step(faults: boolean): void {
     const { wire } = this;
     if (wire?.readyState === 0 && this.chance(0.7)) wire.open();
+    if (this.camera && this.chance(0.1)) this.look();
     const at = this.next();
     if (at < 0.3) this.speak();
     else if (at < 0.34) this.type();
@@ -208,4 +218,37 @@ describe("whatever happens to the line, each side has what the other said", () =
       expect(seen.skipped).toBeGreaterThan(0);
     });
   }
+});
+
+describe("a camera beside it", () => {
+  it("takes nothing of the speech, and shows no picture twice or late", () => {
+    let shown = 0;
+    let superseded = 0;
+    for (let seed = 1000; seed < 1030; seed++) {
+      const world = new World(random(seed), 20, true);
+      try {
+        for (let i = 0; i < 700; i++) world.step(true);
+        world.settle();
+        // A picture waits until the server has told that it has the one before.
+        world.server.ack();
+        world.settle();
+        world.server.ack();
+        world.settle();
+        const { server, spoken, pictures, client } = world;
+        expect(world.errors).toEqual([]);
+        expect(client.counts).toMatchObject({ sent: server.heard.length, acknowledged: server.heard.length, dropped: 0 });
+        expect(server.heard.filter((x) => x !== "skipped" && !pictures.has(x))).toEqual(spoken.map((x) => x.mark));
+        const seen = server.heard.filter((x): x is number => x !== "skipped" && pictures.has(x));
+        expect(seen).toEqual([...new Set(seen)].sort((a, b) => a - b));
+        shown += seen.length;
+        superseded += client.counts.superseded;
+      } catch (error) {
+        throw new Error(`The schedule of seed ${seed} failed.`, { cause: error });
+      } finally {
+        world.client.close();
+      }
+    }
+    expect(shown).toBeGreaterThan(100);
+    expect(superseded).toBeGreaterThan(50);
+  });
 });
