@@ -32,6 +32,7 @@ var allowed = map[string]struct {
 	"/live/frame": {
 		banned: []string{viperPath, genaiPath, vertexPath, fiberPath, "net/http"},
 	},
+	"/live/frame/rfc6455": {},
 	"/live/gemini": {
 		own: []string{"live", "live/frame"}, banned: []string{viperPath, fiberPath},
 	},

@@ -62,6 +62,7 @@ type fiberBrowser struct {
 
 	closing   atomic.Bool // goodbye was queued
 	closeSent atomic.Bool // goodbye is out as a whole
+	parted    atomic.Bool // the other side's close frame was read
 	readEnded atomic.Bool // nothing more can come from the other side
 }
 
@@ -95,11 +96,11 @@ func (b *fiberBrowser) Read(f *live.Frame) error {
 			b.queuePong(payload)
 		case frame.Pong:
 		case frame.Close:
-			b.readEnded.Store(true)
 			farewell, err := frame.ParseClose(payload)
 			if err != nil {
 				return err
 			}
+			b.parted.Store(true)
 			code := farewell.Code
 			if code == 1005 { // there was none: answer with none
 				code = 0
@@ -212,7 +213,12 @@ func (b *fiberBrowser) setWriteDeadline(t time.Time) error {
 
 // Abort implements live.Browser. Unless a close frame is on its way the connection is reset: what lies in the send
 // buffer is for someone who does not take it, and the kernel would keep it, and try to deliver it, for minutes.
+//
+// When both sides have said goodbye nobody waits for the socket any more, and linger sees it off.
 func (b *fiberBrowser) Abort() {
+	if b.parted.Load() && b.closeSent.Load() {
+		return
+	}
 	b.readEnded.Store(true)
 	if tcp, ok := b.socket.(*net.TCPConn); ok && !b.closeSent.Load() {
 		_ = tcp.SetLinger(0)
@@ -253,8 +259,8 @@ func (b *fiberBrowser) deadline() time.Time {
 }
 
 // linger is called once, after the session has let go. It gives the other side the rest of goodbyeWait to take the
-// close frame and to answer: closing a socket that holds unread bytes resets the connection, and a reset throws away
-// what the other side has not read yet, above all the reason for the close. Then the socket is closed.
+// close frame, to answer it and to close its end: closing a socket that holds unread bytes resets the connection, and a
+// reset throws away what the other side has not read yet, above all the close frame itself. Then the socket is closed.
 func (b *fiberBrowser) linger() {
 	defer b.socket.Close() //nolint:errcheck // nobody is left to tell
 	if !b.closing.Load() || b.readEnded.Load() {

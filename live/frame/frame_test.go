@@ -60,81 +60,6 @@ func TestReader_readsWhatWasWrittenHoweverItIsCut(t *testing.T) {
 	}
 }
 
-// raw builds one masked frame with any header a peer could send.
-func raw(b0 byte, payload string) []byte {
-	f := AppendMasked(nil, Binary, []byte(payload), key)
-	f[0] = b0
-	return f
-}
-
-func TestReader_fragmentsWithControlFramesBetween(t *testing.T) {
-	var wire []byte
-	wire = append(wire, raw(0x01, "h\xc3")...) // text, not the end: half a character
-	wire = append(wire, raw(0x89, "ping")...)
-	wire = append(wire, raw(0x00, "\xa9l")...)
-	wire = append(wire, raw(0x80, "lo")...)
-	wire = append(wire, raw(0x82, "next")...)
-	r := NewReader(bytes.NewReader(wire), Server, 100)
-	for _, want := range []struct {
-		op Opcode
-		p  string
-	}{{Ping, "ping"}, {Text, "héllo"}, {Binary, "next"}} {
-		op, p, err := r.Next()
-		if err != nil || op != want.op || string(p) != want.p {
-			t.Fatalf("got %v %q %v, want %v %q", op, p, err, want.op, want.p)
-		}
-	}
-}
-
-func TestReader_refusesViolations(t *testing.T) {
-	longControl := AppendMasked(nil, Ping, make([]byte, 126), key)
-	huge := []byte{0x82, 0x80 | 127, 0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4}
-	cases := []struct {
-		name string
-		role Role
-		wire []byte
-		code int
-	}{
-		{"reserved bit 1", Server, raw(0xC2, "x"), CodeProtocol},
-		{"reserved bit 3", Server, raw(0x92, "x"), CodeProtocol},
-		{"unmasked from a client", Server, Append(nil, Binary, []byte("x")), CodeProtocol},
-		{"masked from a server", Client, AppendMasked(nil, Binary, []byte("x"), key), CodeProtocol},
-		{"opcode 3", Server, raw(0x83, "x"), CodeProtocol},
-		{"opcode 15", Server, raw(0x8F, "x"), CodeProtocol},
-		{"continuation of nothing", Server, raw(0x80, "x"), CodeProtocol},
-		{"message inside a message", Server, append(raw(0x01, "a"), raw(0x81, "b")...), CodeProtocol},
-		{"fragmented control frame", Server, raw(0x09, "x"), CodeProtocol},
-		{"long control frame", Server, longControl, CodeProtocol},
-		{"half a close code", Server, raw(0x88, "x"), CodeProtocol},
-		{"close code 1005", Server, raw(0x88, "\x03\xed"), CodeProtocol},
-		{"close code 999", Server, raw(0x88, "\x03\xe7"), CodeProtocol},
-		{"close code 5000", Server, raw(0x88, "\x13\x88"), CodeProtocol},
-		{"close text not UTF-8", Server, raw(0x88, "\x03\xe8\xff"), CodeBadUTF8},
-		{"text not UTF-8", Server, raw(0x81, "a\xffb"), CodeBadUTF8},
-		{"surrogate in text", Server, raw(0x81, "\xed\xa0\x80"), CodeBadUTF8},
-		{"fragmented text not UTF-8", Server, append(raw(0x01, "\xc3"), raw(0x80, "x")...), CodeBadUTF8},
-		{"too long", Server, raw(0x82, strings.Repeat("x", 101)), CodeTooLarge},
-		{"too long in fragments", Server, append(raw(0x02, strings.Repeat("x", 60)), raw(0x80, strings.Repeat("x", 60))...), CodeTooLarge},
-		{"length of 2^63", Server, huge, CodeTooLarge},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			r := NewReader(bytes.NewReader(c.wire), c.role, 100)
-			for {
-				_, _, err := r.Next()
-				if err == nil {
-					continue
-				}
-				var violation *Error
-				if !errors.As(err, &violation) || violation.Code != c.code {
-					t.Fatalf("got %v, want a violation with close %d", err, c.code)
-				}
-				return
-			}
-		})
-	}
-}
-
 func TestReader_tellsACutMessageFromAnEnd(t *testing.T) {
 	whole := AppendMasked(nil, Binary, []byte("hello"), key)
 	for n := 1; n < len(whole); n++ {
@@ -253,33 +178,4 @@ func BenchmarkSealMasked_900(b *testing.B) {
 	for b.Loop() {
 		SealMasked(buf, Text, key)
 	}
-}
-
-// FuzzReader checks that what any stranger sends is read or refused, within bounds, the same however it is cut.
-func FuzzReader(f *testing.F) {
-	f.Add(AppendMasked(nil, Text, []byte("hello"), key), true)
-	f.Add(append(raw(0x01, "a"), raw(0x80, "b")...), true)
-	f.Add(Append(nil, Close, ClosePayload(1000, "bye")), false)
-	f.Add([]byte{0x82, 0x80 | 127, 0, 0, 0, 0, 0, 1, 0, 0, 1, 2, 3, 4}, true)
-	f.Fuzz(func(t *testing.T, wire []byte, server bool) {
-		role := Client
-		if server {
-			role = Server
-		}
-		a := NewReader(bytes.NewReader(wire), role, 1<<16)
-		b := NewReader(iotest.OneByteReader(bytes.NewReader(wire)), role, 1<<16)
-		for {
-			opA, pA, errA := a.Next()
-			opB, pB, errB := b.Next()
-			if opA != opB && errA == nil || (errA == nil) != (errB == nil) || errA == nil && !bytes.Equal(pA, pB) {
-				t.Fatalf("%v %q %v but byte by byte %v %q %v", opA, pA, errA, opB, pB, errB)
-			}
-			if errA != nil {
-				return
-			}
-			if len(pA) > 1<<16 {
-				t.Fatalf("a message of %d bytes is over the limit", len(pA))
-			}
-		}
-	})
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"unicode/utf8"
 )
 
@@ -126,9 +127,13 @@ func (r *Reader) header() (h header, err error) {
 	head := r.buf[r.start : r.start+size]
 	switch length {
 	case 126:
-		length = uint64(binary.BigEndian.Uint16(head[2:]))
+		if length = uint64(binary.BigEndian.Uint16(head[2:])); length < 126 {
+			return h, protocolError("a length is not in its shortest form")
+		}
 	case 127:
-		length = binary.BigEndian.Uint64(head[2:])
+		if length = binary.BigEndian.Uint64(head[2:]); length <= 0xFFFF || length > math.MaxInt64 {
+			return h, protocolError("a length is not in its shortest form, or beyond all numbers")
+		}
 	}
 	if r.role == Server {
 		h.key = binary.LittleEndian.Uint32(head[maskAt:])
