@@ -17,7 +17,7 @@ CONFORMANCE := live/simulator/jsconformance
 PEERS := benchmarks/peers
 # What the client's build reads; what it writes among its sources is left out.
 CLIENT_SOURCES := $(shell find client \( -name node_modules -o -name .next -o -name out -o -name e2e -o -name test-results \
-	-o -path client/public/worklets \) -prune -o -type f -not -name worklets.gen.ts -not -name next-env.d.ts \
+	-o -path client/public/worklets -o -name .scripts \) -prune -o -type f -not -name '*.gen.ts' -not -name next-env.d.ts \
 	-not -name '*.tsbuildinfo' -not -name '*.test.ts' -not -name '*.md' -print)
 
 # $(call need,program,packages): the program is there, or is installed from the system's packages where that is allowed.
@@ -177,5 +177,5 @@ screenshots: build ## pictures of the page in its states in bin/screenshots, and
 
 .PHONY: clean
 clean: ## remove what was built; installed packages stay
-	rm -rf bin client/.next client/out client/test-results
+	rm -rf bin client/.next client/.scripts client/out client/test-results
 	find static/dist -mindepth 1 -not -name .gitkeep -delete

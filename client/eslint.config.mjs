@@ -2,7 +2,7 @@ import coreWebVitals from "eslint-config-next/core-web-vitals";
 import typescript from "eslint-config-next/typescript";
 
 const config = [
-  { ignores: [".next/**", "out/**", "public/worklets/**", "test-results/**", "next-env.d.ts", "src/voice/worklets.gen.ts"] },
+  { ignores: [".next/**", "out/**", "public/worklets/**", "test-results/**", "next-env.d.ts", "src/voice/worklets.gen.ts", "src/entry/scripts.gen.ts", ".scripts/**"] },
   ...coreWebVitals,
   ...typescript,
   {

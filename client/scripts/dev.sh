@@ -54,6 +54,7 @@ worklets() {
 
 start
 worklets
+(cd client && node scripts/build-scripts.mjs) # the pages name them; Next's dev server has its own
 (cd client && NEXT_TELEMETRY_DISABLED=1 NEXT_PUBLIC_STONEPOT_URL=http://localhost:$port exec node_modules/.bin/next dev -H localhost -p "$web") &
 next=$!
 trap end EXIT INT TERM

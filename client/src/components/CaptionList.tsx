@@ -1,5 +1,3 @@
-"use client";
-
 import { useEffect, useRef, useState } from "react";
 import type { Caption } from "@/voice/captions";
 import { DownIcon } from "./icons";

@@ -1,5 +1,3 @@
-"use client";
-
 import { useEffect, useState } from "react";
 import type { Caption } from "@/voice/captions";
 import type { SessionFacts } from "@/voice/snapshot";

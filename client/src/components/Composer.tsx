@@ -1,5 +1,3 @@
-"use client";
-
 import { useState, type FormEvent } from "react";
 import type { Call } from "@/voice/call";
 import { SendIcon } from "./icons";

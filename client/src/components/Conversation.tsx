@@ -1,5 +1,3 @@
-"use client";
-
 import { useEffect, useRef } from "react";
 import { useCall } from "@/hooks/use-call";
 import { useSettings, useTheme } from "@/hooks/use-settings";

@@ -1,5 +1,3 @@
-"use client";
-
 import { useEffect, useRef, useState } from "react";
 import { chime, listen } from "@/hooks/sound-test";
 import { useDevices, type DeviceChoice } from "@/hooks/use-devices";

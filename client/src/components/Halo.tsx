@@ -1,5 +1,3 @@
-"use client";
-
 import { useEffect, useRef } from "react";
 import type { Call } from "@/voice/call";
 import { isLive, type Status } from "@/voice/state";

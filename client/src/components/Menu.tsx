@@ -1,5 +1,3 @@
-"use client";
-
 import { useRef, type KeyboardEvent, type ReactNode } from "react";
 
 /** A button that folds a small list of choices out; Escape, a choice, and a press elsewhere fold it in. */

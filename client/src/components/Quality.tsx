@@ -1,5 +1,3 @@
-"use client";
-
 import { useEffect, useState } from "react";
 import type { Call } from "@/voice/call";
 import { qualityOf, type Quality as Level } from "@/voice/quality";

@@ -1,5 +1,3 @@
-"use client";
-
 import { useRef, useState } from "react";
 import type { ServerConfig } from "@/voice/api";
 import type { Call } from "@/voice/call";

@@ -1,5 +1,3 @@
-"use client";
-
 import { settings as store, useSettings } from "@/hooks/use-settings";
 import type { Sensitivity, Settings, Theme } from "@/settings/settings";
 import { may, modelOf, updateOf } from "@/settings/wishes";

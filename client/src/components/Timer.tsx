@@ -1,5 +1,3 @@
-"use client";
-
 import { useEffect, useState } from "react";
 import type { SessionFacts } from "@/voice/snapshot";
 import { duration } from "./words";

@@ -1,9 +1,8 @@
-"use client";
-
 import { useEffect, useState, useSyncExternalStore } from "react";
 import { readConfig, type ServerConfig } from "@/voice/api";
-import { createCall, serverAt } from "@/voice/browser";
+import { createCall } from "@/voice/browser";
 import type { Call } from "@/voice/call";
+import { serverAt } from "@/voice/server";
 import type { CallSnapshot } from "@/voice/snapshot";
 import { settings } from "./use-settings";
 import { tap } from "./use-inspector";

@@ -1,5 +1,3 @@
-"use client";
-
 import { useRef, type KeyboardEvent, type MouseEvent, type PointerEvent } from "react";
 
 /** Handlers of a button that is held: by finger, mouse or key. */

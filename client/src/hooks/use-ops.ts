@@ -1,10 +1,8 @@
-"use client";
-
 import { useEffect, useSyncExternalStore } from "react";
 import { Operator } from "@/ops/api";
 import { KeyStore } from "@/ops/key";
 import { Watch, type OpsSnapshot } from "@/ops/watch";
-import { serverAt } from "@/voice/browser";
+import { serverAt } from "@/voice/server";
 
 const key = new KeyStore(() => window.sessionStorage);
 const operator = new Operator(serverAt(process.env.NEXT_PUBLIC_STONEPOT_URL ?? ""), () => key.get());

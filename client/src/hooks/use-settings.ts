@@ -1,5 +1,3 @@
-"use client";
-
 import { useEffect, useSyncExternalStore } from "react";
 import { defaults, settingsKey, SettingsStore, type Settings } from "@/settings/settings";
 

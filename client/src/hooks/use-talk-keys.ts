@@ -1,5 +1,3 @@
-"use client";
-
 import { useEffect } from "react";
 import type { Call } from "@/voice/call";
 import { isLive } from "@/voice/state";

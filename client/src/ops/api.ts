@@ -1,5 +1,5 @@
 // The operator's REST calls. The key travels as Bearer and nowhere else: addresses end up in logs and histories.
-import type { Server } from "@/voice/api";
+import type { Server } from "@/voice/server";
 import { parseSessions, parseStats, type Session, type Stats } from "./stats";
 
 /** Why the server did not do what the operator asked. */

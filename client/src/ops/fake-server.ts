@@ -1,5 +1,5 @@
 // The operator's routes of a server, for tests: it answers what it is told to.
-import type { Server } from "@/voice/api";
+import type { Server } from "@/voice/server";
 
 export interface Asked {
   readonly method: string;

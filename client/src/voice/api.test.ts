@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { createSession, readConfig, type Server } from "./api";
+import { createSession, readConfig } from "./api";
+import type { Server } from "./server";
 import { ProblemError, type Problem } from "./problem";
 
 function server(answer: () => Response | Promise<Response>, online = true): Server & { asked: Request[] } {

@@ -1,14 +1,7 @@
 // The two REST calls that the page makes: permission for a conversation, and what the server offers.
 import { Fields, subprotocol } from "./protocol";
 import { ProblemError, problemOf, withRetryAfter } from "./problem";
-
-/** Where the server is: the page's own origin, or in development the Go server beside Next's (NEXT_PUBLIC_STONEPOT_URL). */
-export interface Server {
-  readonly baseUrl: string;
-  readonly fetch: typeof fetch;
-  /** False when the device itself knows that it has no network. */
-  readonly online: () => boolean;
-}
+import type { Server } from "./server";
 
 /** Permission to open one voice WebSocket. */
 export interface Admission {

@@ -1,20 +1,10 @@
 // A call in a real browser: the world that tests replace.
-import { createSession, type Server } from "./api";
+import { createSession } from "./api";
 import { openAudio, type Devices } from "./audio";
 import { Call } from "./call";
 import { keepIn } from "./saved";
+import type { Server } from "./server";
 import type { Tap } from "./tap";
-
-/** The server that a page talks to; `baseUrl` empty means the page's own origin. */
-export function serverAt(baseUrl: string): Server {
-  return {
-    get baseUrl() {
-      return baseUrl || window.location.origin;
-    },
-    fetch: (input, init) => window.fetch(input, init),
-    online: () => navigator.onLine,
-  };
-}
 
 /**
  * Makes a call; nothing is opened before it is started, so this may run where there is no browser yet. A tap sees what

@@ -1,5 +1,3 @@
-"use client";
-
 import { useEffect, useRef } from "react";
 import type { Entry } from "@/voice/tap";
 import { clock, nameOf, pretty, size, summaryOf } from "./words";

@@ -1,5 +1,3 @@
-"use client";
-
 import { useEffect, useRef, useState, type ReactNode } from "react";
 import { showInspector, tap } from "@/hooks/use-inspector";
 import { exported, type Entry } from "@/voice/tap";

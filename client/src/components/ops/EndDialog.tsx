@@ -1,5 +1,3 @@
-"use client";
-
 import { useEffect, useRef } from "react";
 import type { Manner } from "@/ops/api";
 import type { Session } from "@/ops/stats";

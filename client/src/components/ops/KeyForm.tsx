@@ -1,5 +1,3 @@
-"use client";
-
 import { useEffect, useId, useRef, useState, type FormEvent } from "react";
 import type { Watch } from "@/ops/watch";
 

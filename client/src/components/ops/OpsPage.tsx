@@ -1,5 +1,3 @@
-"use client";
-
 import { useEffect, useRef } from "react";
 import { useOps } from "@/hooks/use-ops";
 import type { Watch, OpsSnapshot } from "@/ops/watch";

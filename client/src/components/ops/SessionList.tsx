@@ -1,5 +1,3 @@
-"use client";
-
 import { useRef, useState } from "react";
 import type { Manner } from "@/ops/api";
 import { groupsOf } from "@/ops/groups";

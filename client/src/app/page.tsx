@@ -1,5 +1,0 @@
-import { Conversation } from "@/components/Conversation";
-
-export default function Page() {
-  return <Conversation />;
-}

@@ -1,0 +1,4 @@
+import { OpsPage } from "@/components/ops/OpsPage";
+import { startPage } from "./start";
+
+startPage(<OpsPage />);

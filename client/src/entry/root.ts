@@ -1,0 +1,2 @@
+/** The element whose inside is the page. */
+export const rootId = "page";

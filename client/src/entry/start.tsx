@@ -1,0 +1,10 @@
+import type { ReactElement } from "react";
+import { hydrateRoot } from "react-dom/client";
+import { rootId } from "./root";
+
+/** Brings the page to life that Next has drawn. */
+export function startPage(page: ReactElement): void {
+  const root = document.getElementById(rootId);
+  if (!root) throw new Error(`There is no #${rootId} in this document.`);
+  hydrateRoot(root, page);
+}

@@ -1,0 +1,4 @@
+import { Conversation } from "@/components/Conversation";
+import { startPage } from "./start";
+
+startPage(<Conversation />);
