@@ -13,8 +13,8 @@ const config = [
     },
   },
   {
-    // src/voice is the twin of the Go package live: it must run without a framework.
-    files: ["src/voice/**"],
+    // src/voice is the twin of the Go package live: it must run without a framework, and what stands beside it too.
+    files: ["src/voice/**", "src/video/**"],
     rules: {
       "no-restricted-imports": ["error", { patterns: ["react", "react-dom", "next", "next/*", "@/components/*", "@/hooks/*"] }],
     },

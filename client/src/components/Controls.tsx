@@ -1,26 +1,32 @@
-import type { ReactNode } from "react";
+import { lazy, Suspense, type ReactNode } from "react";
 import type { Call } from "@/voice/call";
 import type { CallSnapshot } from "@/voice/snapshot";
 import { isLive } from "@/voice/state";
 import { EndIcon, InterruptIcon, MicrophoneIcon, MicrophoneOffIcon } from "./icons";
 
-/** Mute, interrupt and end; only while there is a conversation. */
-export function Controls({ call, snapshot }: { call: Call; snapshot: CallSnapshot }) {
+// Fetched with the first conversation: the page before it stays small.
+const SharingControls = lazy(() => import("./sharing/SharingControls"));
+
+/** Mute, show, interrupt and end; only while there is a conversation. */
+export function Controls({ call, snapshot, maxVideoBytes }: { call: Call; snapshot: CallSnapshot; maxVideoBytes: number }) {
   const { status, muted, textOnly, pushToTalk } = snapshot;
   if (!isLive(status) && status !== "ending") return null;
   const answering = status === "speaking" || status === "thinking";
   return (
-    <div className="flex items-start justify-center gap-6" role="group" aria-label="Conversation">
+    <div className="flex flex-wrap items-start justify-center gap-x-1.5 gap-y-2 sm:gap-x-5" role="group" aria-label="Conversation">
       {!pushToTalk && (
-      <Control
-        label={muted ? "Unmute" : "Mute"}
-        disabled={textOnly || status === "connecting" || status === "ending"}
-        pressed={muted}
-        onPress={() => call.setMuted(!muted)}
-      >
-        {muted ? <MicrophoneOffIcon className="size-6" /> : <MicrophoneIcon className="size-6" />}
-      </Control>
+        <Control
+          label={muted ? "Unmute" : "Mute"}
+          disabled={textOnly || status === "connecting" || status === "ending"}
+          pressed={muted}
+          onPress={() => call.setMuted(!muted)}
+        >
+          {muted ? <MicrophoneOffIcon className="size-6" /> : <MicrophoneIcon className="size-6" />}
+        </Control>
       )}
+      <Suspense fallback={null}>
+        <SharingControls call={call} ready={isLive(status) && status !== "connecting"} maxVideoBytes={maxVideoBytes} />
+      </Suspense>
       <Control label="Interrupt" disabled={!answering} onPress={() => call.interrupt()}>
         <InterruptIcon className="size-6" />
       </Control>
@@ -41,7 +47,8 @@ interface ControlProps {
   danger?: boolean;
 }
 
-function Control({ label, children, onPress, disabled = false, pressed, danger = false }: ControlProps) {
+/** A round button with its name below. */
+export function Control({ label, children, onPress, disabled = false, pressed, danger = false }: ControlProps) {
   const colours = danger
     ? `border-danger/35 text-danger ${disabled ? "" : "group-hover:bg-danger group-hover:text-on-accent"}`
     : pressed
@@ -54,9 +61,9 @@ function Control({ label, children, onPress, disabled = false, pressed, danger =
       // Not `disabled`: the browser would take the keyboard's focus away from whoever has just pressed it.
       aria-disabled={disabled}
       aria-pressed={pressed}
-      className="group flex w-18 flex-col items-center gap-1.5 rounded-2xl text-xs font-medium text-muted aria-disabled:cursor-default aria-disabled:opacity-45"
+      className="group flex w-14 flex-col items-center gap-1.5 rounded-2xl text-xs sm:w-18 font-medium text-muted aria-disabled:cursor-default aria-disabled:opacity-45"
     >
-      <span className={`grid size-14 place-items-center rounded-full border transition-colors ${colours}`}>{children}</span>
+      <span className={`grid size-12 place-items-center rounded-full border transition-colors sm:size-14 ${colours}`}>{children}</span>
       {label}
     </button>
   );

@@ -4,6 +4,7 @@ import type { Offer } from "@/voice/snapshot";
 import { KeyboardIcon } from "./icons";
 import { NextTry } from "./NextTry";
 import { OfferButtons } from "./OfferButtons";
+import { Report } from "./Report";
 
 /** A full server is asked again after this long, where it does not say itself. */
 const usualWaitMs = 10_000;
@@ -41,23 +42,7 @@ export function ProblemCard({ call, problem, sessionId, offer, onType, onStart }
       )}
       {full && <NextTry afterMs={problem.retryAfterMs ?? usualWaitMs} otherwise={problem.next} onTry={onStart} />}
       {offer && <OfferButtons call={call} offer={offer} />}
-      <details className="mt-5 text-sm text-muted">
-        <summary className="inline-block rounded-full px-3 py-1.5">For a report</summary>
-        <dl className="mt-2 grid grid-cols-[auto_1fr] gap-x-4 gap-y-1 text-left">
-          <dt>Code</dt>
-          <dd className="font-mono text-ink" data-fact="Code">
-            {problem.code}
-          </dd>
-          {sessionId && (
-            <>
-              <dt>Session</dt>
-              <dd className="font-mono wrap-anywhere text-ink" data-fact="Problem session">
-                {sessionId}
-              </dd>
-            </>
-          )}
-        </dl>
-      </details>
+      <Report code={problem.code} sessionId={sessionId} className="mt-5" />
     </div>
   );
 }

@@ -1,9 +1,9 @@
 import type { ReactNode, SVGProps } from "react";
 
-type IconProps = SVGProps<SVGSVGElement>;
+export type IconProps = SVGProps<SVGSVGElement>;
 
 /** A line icon; decorative, as every button that has one also has a name. */
-function Line({ children, ...props }: IconProps & { children: ReactNode }) {
+export function Line({ children, ...props }: IconProps & { children: ReactNode }) {
   return (
     <svg
       viewBox="0 0 24 24"

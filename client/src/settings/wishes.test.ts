@@ -13,6 +13,7 @@ const offer: ServerConfig = {
   ],
   defaultModel: "m1",
   clientMaySet: ["assistant", "model", "voice", "language", "vad"],
+  maxVideoBytes: 1_048_576,
 };
 const all: Settings = { ...defaults, assistant: "guide", model: "m2", voice: "Zephyr", language: "de-DE", sensitivity: "low", pushToTalk: true };
 

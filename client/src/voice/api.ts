@@ -29,9 +29,13 @@ export interface ServerConfig {
   readonly defaultModel: string;
   /** Fields of `start_session.config` that a client may set. */
   readonly clientMaySet: readonly string[];
+  /** Bytes of the largest `video_frame` message. */
+  readonly maxVideoBytes: number;
 }
 
 const defaultPath = "/api/gemini-live-stream";
+/** Where the server does not tell. */
+export const usualVideoBytes = 512 * 1024;
 const createTimeoutMs = 10_000;
 
 /**
@@ -91,6 +95,7 @@ export async function readConfig(server: Server, signal: AbortSignal): Promise<S
           }))
         : [],
       defaultModel: backend.string("defaultModel", ""),
+      maxVideoBytes: body.object("limits", {}).number("maxVideoBytes", usualVideoBytes),
       clientMaySet: body.has("clientMaySet") ? body.strings("clientMaySet") : [],
     };
   } catch {

@@ -1,0 +1,81 @@
+"use client";
+
+import { useEffect, useRef } from "react";
+import type { Sharing, SharingSnapshot } from "@/video/sharing";
+import { Report } from "../Report";
+
+/** What the model sees, with the sign that it does; or why it does not. */
+export function Preview({ sharing, snapshot }: { sharing: Sharing; snapshot: SharingSnapshot }) {
+  const { on, paused, stream, canSwitch, facing, problem } = snapshot;
+  const video = useRef<HTMLVideoElement>(null);
+  useEffect(() => {
+    if (video.current) video.current.srcObject = stream ?? null;
+  }, [stream]);
+  return (
+    <div className="absolute top-0 right-3 z-5 flex w-26 flex-col items-end gap-2 wide:top-2 wide:right-auto wide:left-0 wide:w-48 wide:items-start wide:short:w-28">
+      {problem && (
+        <div role="alert" data-sharing-problem={problem.code} className="w-60 rounded-2xl border border-line bg-surface p-3 text-left text-sm shadow-lg">
+          <p className="font-semibold text-danger">{problem.title}</p>
+          <p className="mt-1 text-muted">
+            {problem.detail} <span className="text-ink">{problem.next}</span>
+          </p>
+          <div className="mt-2 flex items-start justify-between gap-2">
+            <Report code={problem.code} />
+            <button type="button" onClick={() => sharing.dismiss()} className="rounded-full px-2 py-1 font-medium underline underline-offset-2">
+              Close
+            </button>
+          </div>
+        </div>
+      )}
+      {on && (
+        <figure
+          data-sharing={on}
+          data-paused={paused ?? ""}
+          className={`w-full overflow-hidden rounded-2xl border-2 bg-surface shadow-lg ${paused ? "border-stone" : "border-danger"}`}
+        >
+          <video
+            ref={video}
+            aria-hidden="true"
+            autoPlay
+            muted
+            playsInline
+            // A person knows themselves from the mirror; the model is sent what the camera sees.
+            className={`aspect-video w-full bg-sunken object-contain ${on === "camera" && facing !== "environment" ? "-scale-x-100" : ""}`}
+          />
+          <figcaption className="flex items-center gap-1.5 px-2 pt-1.5 text-xs font-medium">
+            <span aria-hidden="true" className={`size-2 rounded-full ${paused ? "bg-stone" : "animate-pulse bg-danger"}`} />
+            {paused === "system" ? "Nothing to see" : paused ? "Paused" : on === "camera" ? "Camera on" : "Screen shared"}
+          </figcaption>
+          <div className="flex flex-wrap justify-between px-1 pb-1 text-xs">
+            <Small onPress={() => sharing.pause(paused !== "person")} disabled={paused === "system"}>
+              {paused === "person" ? "Go on" : "Pause"}
+            </Small>
+            {canSwitch && <Small onPress={() => void sharing.switchCamera()}>Switch</Small>}
+            <Small onPress={() => sharing.stop()}>Stop</Small>
+          </div>
+        </figure>
+      )}
+    </div>
+  );
+}
+
+const names: Readonly<Record<string, string>> = {
+  Pause: "Pause what the model sees",
+  "Go on": "Go on showing",
+  Switch: "Switch the camera",
+  Stop: "Stop showing",
+};
+
+function Small({ children, onPress, disabled = false }: { children: string; onPress: () => void; disabled?: boolean }) {
+  return (
+    <button
+      type="button"
+      aria-label={names[children]}
+      aria-disabled={disabled}
+      onClick={disabled ? undefined : onPress}
+      className="h-8 rounded-full px-1.5 font-medium hover:bg-sunken aria-disabled:opacity-50"
+    >
+      {children}
+    </button>
+  );
+}
