@@ -39,7 +39,6 @@ type fiberBrowser struct {
 
 	// Owned by Read's caller.
 	reader *frame.Reader
-	early  []byte // comes before what the socket gives
 
 	// io's holder writes to the socket. Guarded by io:
 	io       sync.Mutex
@@ -69,52 +68,71 @@ type fiberBrowser struct {
 // newFiberBrowser makes a browser of a socket, from which early has been read already (see takeOver). Messages longer
 // than maxMessage bytes are refused as a frame.Error.
 func newFiberBrowser(socket net.Conn, early []byte, maxMessage int, writeTimeout time.Duration) *fiberBrowser {
-	b := &fiberBrowser{socket: socket, early: early, writeTimeout: writeTimeout, pongLen: -1}
+	b := &fiberBrowser{socket: socket, writeTimeout: writeTimeout, pongLen: -1}
 	if s, ok := b.socket.(syscall.Conn); ok && canTry {
 		if raw, err := s.SyscallConn(); err == nil {
 			b.raw = raw
 		}
 	}
 	b.try = b.tryOnce
-	b.reader = frame.NewReader((*browserSource)(b), frame.Server, maxMessage)
+	var source io.Reader = (*browserSource)(b)
+	if b.raw != nil {
+		source = (*polledSource)(b)
+	}
+	b.reader = frame.NewReader(source, frame.Server, maxMessage)
+	b.reader.Preload(early)
 	return b
 }
 
 // Read implements live.Browser.
 func (b *fiberBrowser) Read(f *live.Frame) error {
 	for {
-		op, payload, err := b.reader.Next()
-		if err != nil {
-			var violation *frame.Error
-			if !errors.As(err, &violation) {
-				b.readEnded.Store(true)
-			}
+		if err := b.reader.Await(); err != nil {
+			b.readEnded.Store(true)
 			return err
 		}
-		switch op {
-		case frame.Ping:
-			b.queuePong(payload)
-		case frame.Pong:
-		case frame.Close:
-			farewell, err := frame.ParseClose(payload)
-			if err != nil {
-				return err
-			}
-			b.parted.Store(true)
-			code := farewell.Code
-			if code == 1005 { // there was none: answer with none
-				code = 0
-			}
-			b.queueGoodbye(frame.ClosePayload(code, ""))
-			return farewell
-		default:
-			if b.closing.Load() {
-				continue // what was under way when we said goodbye
-			}
-			f.Binary, f.Data = op == frame.Binary, payload
-			return nil
+		if given, err := b.take(f); given || err != nil {
+			return err
 		}
 	}
+}
+
+// take takes a message into f, or a control frame. It is apart from Read so that a reader waits with a small stack.
+//
+//go:noinline
+func (b *fiberBrowser) take(f *live.Frame) (given bool, err error) {
+	op, payload, err := b.reader.Next()
+	if err != nil {
+		var violation *frame.Error
+		if !errors.As(err, &violation) {
+			b.readEnded.Store(true)
+		}
+		return false, err
+	}
+	switch op {
+	case frame.Ping:
+		b.queuePong(payload)
+	case frame.Pong:
+	case frame.Close:
+		farewell, err := frame.ParseClose(payload)
+		if err != nil {
+			return false, err
+		}
+		b.parted.Store(true)
+		code := farewell.Code
+		if code == 1005 { // there was none: answer with none
+			code = 0
+		}
+		b.queueGoodbye(frame.ClosePayload(code, ""))
+		return false, farewell
+	default:
+		if b.closing.Load() {
+			break // what was under way when we said goodbye
+		}
+		f.Binary, f.Data = op == frame.Binary, payload
+		return true, nil
+	}
+	return false, nil
 }
 
 // TryWrite implements live.Browser.
@@ -283,24 +301,44 @@ type browserSource fiberBrowser
 // Read reads on after Close has woken it, until the goodbye's time is over.
 func (s *browserSource) Read(p []byte) (int, error) {
 	b := (*fiberBrowser)(s)
-	if n := copy(p, b.early); n > 0 {
-		if b.early = b.early[n:]; len(b.early) == 0 {
-			b.early = nil
-		}
-		return n, nil
-	}
 	for {
 		n, err := b.socket.Read(p)
-		if n > 0 || err == nil || !b.closing.Load() || !errors.Is(err, os.ErrDeadlineExceeded) {
+		if n > 0 || err == nil || !b.onGoodbye(&err) {
 			return n, err
 		}
-		b.finishGoodbye()
-		by := b.deadline()
-		if !time.Now().Before(by) {
-			return 0, err
-		}
-		if err := b.socket.SetReadDeadline(by); err != nil {
-			return 0, err
+	}
+}
+
+// onGoodbye reports whether reading goes on after err, which Close has caused: the other side may have the rest of the
+// goodbye's time to answer.
+func (b *fiberBrowser) onGoodbye(err *error) bool {
+	if !b.closing.Load() || !errors.Is(*err, os.ErrDeadlineExceeded) {
+		return false
+	}
+	b.finishGoodbye()
+	by := b.deadline()
+	if !time.Now().Before(by) {
+		return false
+	}
+	if failed := b.socket.SetReadDeadline(by); failed != nil {
+		*err = failed
+		return false
+	}
+	return true
+}
+
+// polledSource is browserSource where the socket can be read without waiting.
+type polledSource fiberBrowser
+
+func (s *polledSource) Read(p []byte) (int, error) { return (*browserSource)(s).Read(p) }
+
+// Poll implements frame.Poller.
+func (s *polledSource) Poll(try func(fd uintptr) bool) error {
+	b := (*fiberBrowser)(s)
+	for {
+		err := b.raw.Read(try)
+		if err == nil || !b.onGoodbye(&err) {
+			return err
 		}
 	}
 }

@@ -52,6 +52,7 @@ func (s *Session) read(l *link, resumed bool) {
 	var f Frame
 	var c Command
 	for {
+		f, c = Frame{}, Command{} // nothing that is over holds the browser's memory while it waits
 		if err := l.browser.Read(&f); err != nil {
 			s.readFailed(l, err)
 			return

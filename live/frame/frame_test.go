@@ -95,7 +95,7 @@ func TestReader_givesMemoryOfLongMessagesBack(t *testing.T) {
 		}
 	}
 	// What a large read buffer still holds is taken before it can shrink; it must have shrunk in the end.
-	if len(r.buf) != smallBuffer {
+	if len(r.buf) != smallBlock {
 		t.Errorf("%d bytes are still held", len(r.buf))
 	}
 }

@@ -17,22 +17,44 @@ const (
 	Client
 )
 
-// smallBuffer is what a Reader keeps between messages: enough for 40 ms of 24 kHz audio with its header.
-const smallBuffer = 4 << 10
-
-// shrinkAfter is how many messages without a long one give the memory of long ones back. A model's long and
-// short messages alternate within seconds: giving back at once would allocate for each long one.
+// shrinkAfter is how many messages without a long one end the memory for long ones. A model's long and short messages
+// alternate within seconds: to read each long one piece by piece would cost a system call for each piece.
 const shrinkAfter = 512
 
-// Reader takes the messages of the other side off a connection. It is used by one goroutine. It allocates only
-// when a message is longer than every one before, and gives the memory of long messages back.
+// Poller is a source that waits for bytes without memory for them: a socket.
+type Poller interface {
+	io.Reader
+	// Poll is the Read of a syscall.RawConn: it calls try with the descriptor now, and again whenever there may be
+	// something to read, until try answers true.
+	Poll(try func(fd uintptr) bool) error
+}
+
+// Awaiter is a source that does the same where nobody can read past what has a buffer of its own: TLS.
+type Awaiter interface {
+	io.Reader
+	// Await returns when Read would not wait.
+	Await() error
+}
+
+// Reader takes the messages of the other side off a connection. It is used by one goroutine. It reads into pooled
+// memory, of which it holds none while it waits for a message from a Poller or an Awaiter. Nothing is allocated when the
+// pools are full.
 type Reader struct {
 	src  io.Reader
 	role Role
 	max  int
 
-	buf        []byte // read from src: buf[start:end] is not yet taken
+	poll  Poller                // src, if it is one
+	await Awaiter               // src, if it is one
+	try   func(fd uintptr) bool // tryRead: a closure for each read would be an allocation for each message
+	got   int                   // out of try
+	err   error                 // out of try
+
+	// Borrowed from the first byte of a message until Next is called again and finds nothing more.
+	mem        *block
+	buf        []byte // mem's: buf[start:end] is not yet taken
 	start, end int
+	size       int // of the memory to borrow
 	short      int // messages since the last long one
 
 	message  []byte // fragments of a message whose end has not come
@@ -41,7 +63,37 @@ type Reader struct {
 
 // NewReader reads messages of at most limit bytes from src.
 func NewReader(src io.Reader, role Role, limit int) *Reader {
-	return &Reader{src: src, role: role, max: limit, buf: make([]byte, smallBuffer)}
+	r := &Reader{src: src, role: role, max: limit, size: smallBlock}
+	if p, ok := src.(Poller); ok && canPoll {
+		r.poll, r.try = p, r.tryRead
+	} else if a, ok := src.(Awaiter); ok {
+		r.await = a
+	}
+	return r
+}
+
+// Preload puts a copy of p, which was read from the connection before, in front of what is read from it. It is called
+// before anything else.
+func (r *Reader) Preload(p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	r.borrow(len(p))
+	r.end = copy(r.buf, p)
+}
+
+// Await waits until something has come, and holds no memory meanwhile. Who calls it before Next waits here, under less
+// stack than in Next. The error is as Next's.
+func (r *Reader) Await() error {
+	if r.end > r.start {
+		return nil
+	}
+	r.start, r.end = 0, 0
+	n, err := r.read(1)
+	if r.end = n; n > 0 {
+		return nil
+	}
+	return err
 }
 
 // Next waits for the next whole message or control frame. payload is borrowed until the next call, unmasked,
@@ -171,8 +223,10 @@ func (r *Reader) payload(h header) ([]byte, error) {
 	if err := r.fill(h.length); err != nil {
 		return nil, unexpected(err)
 	}
-	if r.short++; h.length > smallBuffer {
+	if r.short++; h.length > smallBlock {
 		r.short = 0
+	} else if r.short > shrinkAfter {
+		r.size = smallBlock
 	}
 	p := r.buf[r.start : r.start+h.length : r.start+h.length]
 	r.start += h.length
@@ -199,8 +253,10 @@ func (r *Reader) fragment(h header) (done bool, err error) {
 // claims: a stranger who announces a long message and sends nothing costs nothing.
 func (r *Reader) fill(n int) error {
 	for r.end-r.start < n {
-		r.makeRoom(min(n, 2*(r.end-r.start)+smallBuffer))
-		m, err := r.src.Read(r.buf[r.end:])
+		if r.end == r.start {
+			r.start, r.end = 0, 0
+		}
+		m, err := r.read(min(n, 2*(r.end-r.start)+smallBlock))
 		r.end += m
 		if err != nil && r.end-r.start < n {
 			if r.end > r.start {
@@ -212,30 +268,66 @@ func (r *Reader) fill(n int) error {
 	return nil
 }
 
-// makeRoom arranges buf so that n bytes from start fit, with at least one byte free, moving what is unread to
-// its front and going back to the small buffer after a while without long messages. Payloads lent by Next end
-// here: they are borrowed only until the next call.
+// read reads once, behind what is unread, with room for n bytes from start. Payloads lent by Next end here: they are
+// borrowed only until the next call.
+func (r *Reader) read(n int) (int, error) {
+	switch {
+	case r.end > 0:
+		r.makeRoom(n)
+	case r.poll != nil:
+		r.got, r.err = 0, nil
+		if err := r.poll.Poll(r.try); err != nil {
+			r.release()
+			return 0, err
+		}
+		return r.got, r.err
+	case r.await != nil:
+		r.release()
+		if err := r.await.Await(); err != nil {
+			return 0, err
+		}
+		fallthrough
+	default:
+		r.borrow(n)
+	}
+	return r.src.Read(r.buf[r.end:])
+}
+
+// makeRoom arranges buf so that n bytes from start fit, with at least one byte free, moving what is unread to its front.
 func (r *Reader) makeRoom(n int) {
 	unread := r.end - r.start
-	size := len(r.buf)
 	switch {
-	case n > size:
-		// Whole pages with some air, so that messages that grow a little do not allocate each time.
-		size = (n + n/4 + smallBuffer) &^ (smallBuffer - 1)
-	case r.short > shrinkAfter && n <= smallBuffer && unread <= smallBuffer:
-		size = smallBuffer
-	}
-	switch {
-	case size != len(r.buf):
-		buf := make([]byte, size)
-		copy(buf, r.buf[r.start:r.end])
-		r.buf = buf
-	case r.start > 0 && (unread == 0 || r.start+n > size || r.end == size):
+	case n > len(r.buf):
+		old, from := r.mem, r.buf[r.start:r.end]
+		r.mem = nil
+		r.borrow(n)
+		copy(r.buf, from)
+		old.free()
+	case r.start > 0 && (r.start+n > len(r.buf) || r.end == len(r.buf)):
 		copy(r.buf, r.buf[r.start:r.end])
 	default:
 		return
 	}
 	r.start, r.end = 0, unread
+}
+
+// borrow makes sure that there is memory for n bytes.
+func (r *Reader) borrow(n int) {
+	r.size = max(r.size, roundUp(n))
+	if r.mem != nil && len(r.buf) == r.size {
+		return
+	}
+	r.release()
+	r.mem = newBlock(r.size)
+	r.buf = r.mem.data
+}
+
+// release gives the memory back.
+func (r *Reader) release() {
+	if r.mem != nil {
+		r.mem.free()
+		r.mem, r.buf = nil, nil
+	}
 }
 
 // ParseClose reads the payload of a close frame (RFC 6455 §7.4). The error is an *Error.

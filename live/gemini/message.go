@@ -72,6 +72,7 @@ type statusError struct {
 }
 
 func (m *message) reset() {
+	clear(m.pieces[:cap(m.pieces)])
 	pieces := m.pieces[:0]
 	*m = message{pieces: pieces, consumed: -1}
 }

@@ -2,8 +2,12 @@ package gemini
 
 import (
 	"crypto/tls"
+	"io"
 	"net"
+	"syscall"
 	"time"
+
+	"github.com/stonepot/stonepot/live/frame"
 )
 
 // socket is a connection whose handshake a library with a buffer of its own reads. Its Read stops at the end of
@@ -14,8 +18,9 @@ type socket struct {
 	raw *net.TCPConn // under TLS, or the same as Conn
 
 	ahead     []byte // read from the connection, not yet given on
-	past      bool   // the header has ended
-	lineEmpty bool   // nothing but CR since the last LF
+	first     [1]byte
+	past      bool // the header has ended
+	lineEmpty bool // nothing but CR since the last LF
 }
 
 // Read gives at most the rest of the HTTP header in one call; once that has ended it reads on as it comes.
@@ -41,6 +46,42 @@ func (s *socket) Read(p []byte) (int, error) {
 	}
 	return n, nil
 }
+
+// Await implements frame.Awaiter: under TLS bytes can wait in a buffer that nobody sees, so it takes one.
+func (s *socket) Await() error {
+	if len(s.ahead) > 0 {
+		return nil
+	}
+	n, err := s.Read(s.first[:])
+	if n == 0 {
+		return err
+	}
+	s.ahead = s.first[:]
+	return nil
+}
+
+// source is what a frame reader reads of a conversation, which begins with what was read ahead.
+func (s *socket) source(maxMessage int) *frame.Reader {
+	var from io.Reader = s
+	if s.Conn == net.Conn(s.raw) {
+		if raw, err := s.raw.SyscallConn(); err == nil {
+			from = &plain{s, raw}
+		}
+	}
+	r := frame.NewReader(from, frame.Client, maxMessage)
+	r.Preload(s.ahead)
+	s.ahead = nil
+	return r
+}
+
+// plain is a socket without TLS.
+type plain struct {
+	*socket
+	descriptor syscall.RawConn
+}
+
+// Poll implements frame.Poller.
+func (p *plain) Poll(try func(fd uintptr) bool) error { return p.descriptor.Read(try) }
 
 // header is how many bytes of p belong to the HTTP header: it ends with an empty line.
 func (s *socket) header(p []byte) int {

@@ -70,7 +70,7 @@ func (u *upstream) use(l *link) error {
 		_ = l.sock.Close()
 		return u.givenUp()
 	}
-	u.reader = frame.NewReader(l.sock, frame.Client, u.d.cfg.MaxFrameBytes)
+	u.reader = l.sock.source(u.d.cfg.MaxFrameBytes)
 	u.link = l
 	if l.warm {
 		_ = l.sock.SetReadDeadline(time.Now().Add(u.d.cfg.WarmPool.AnswerTimeout))
@@ -140,18 +140,15 @@ func (u *upstream) Receive(e *live.Event) error {
 		return end
 	}
 	for {
-		found, err := u.msg.next(e, &u.carry)
-		switch {
+		switch given, err := u.take(e); {
 		case err != nil:
-			return u.end(unreadable(err))
-		case found && (e.Kind == live.EventReady || u.ready.Load()):
-			return u.deliver(e)
-		case found:
-			// Nothing is agreed yet: what a server says in front of setupComplete is not for this conversation.
-			e.Reset()
-			continue
-		case u.msg.failure != nil:
-			if err := u.refused(statusTrouble(u.msg.failure)); err != nil {
+			return err
+		case given:
+			return nil
+		}
+		if err := u.reader.Await(); err != nil {
+			err = u.lost(err)
+			if err != nil {
 				return err
 			}
 			continue
@@ -162,26 +159,55 @@ func (u *upstream) Receive(e *live.Event) error {
 	}
 }
 
-// read takes the next message off the connection into msg. Control frames are answered.
-func (u *upstream) read() error {
+// take takes the next event of the message that has come, and reports whether there was one. As read and lost it is apart
+// from Receive so that a receiver waits with a small stack.
+//
+//go:noinline
+func (u *upstream) take(e *live.Event) (given bool, err error) {
 	for {
-		op, p, err := u.reader.Next()
-		if err != nil {
-			return u.refused(u.broken(err))
+		found, err := u.msg.next(e, &u.carry)
+		switch {
+		case err != nil:
+			return false, u.end(unreadable(err))
+		case found && (e.Kind == live.EventReady || u.ready.Load()):
+			return true, u.deliver(e)
+		case found:
+			// Nothing is agreed yet: what a server says in front of setupComplete is not for this conversation.
+			e.Reset()
+			continue
+		case u.msg.failure != nil:
+			return false, u.refused(statusTrouble(u.msg.failure))
 		}
-		switch op {
-		case frame.Ping:
-			u.link.pong(p)
-		case frame.Close:
-			return u.refused(u.goodbye(p))
-		case frame.Text, frame.Binary: // Google sends JSON in binary frames
-			if err := u.msg.decode(p); err != nil {
-				u.msg.reset()
-				return u.refused(unreadable(err))
-			}
-			return nil
+		u.msg.reset() // what it held would keep the reader's memory from the others
+		return false, nil
+	}
+}
+
+// lost ends what cannot be read from any more; nil: there is another connection.
+//
+//go:noinline
+func (u *upstream) lost(err error) error { return u.refused(u.broken(err)) }
+
+// read takes what has come off the connection: a message into msg, or a control frame, which is answered.
+//
+//go:noinline
+func (u *upstream) read() error {
+	op, p, err := u.reader.Next()
+	if err != nil {
+		return u.refused(u.broken(err))
+	}
+	switch op {
+	case frame.Ping:
+		u.link.pong(p)
+	case frame.Close:
+		return u.refused(u.goodbye(p))
+	case frame.Text, frame.Binary: // Google sends JSON in binary frames
+		if err := u.msg.decode(p); err != nil {
+			u.msg.reset()
+			return u.refused(unreadable(err))
 		}
 	}
+	return nil
 }
 
 // deliver completes an event.
