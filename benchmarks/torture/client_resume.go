@@ -47,7 +47,7 @@ func (k *client) resumed(s *socket, m *serverMessage) {
 		k.c.excuse(from, had, "skipped by the client")
 		k.control(object{"type": "skipped", "messages": missing, "audioMs": lasting(had - from).Milliseconds(), "reason": "not_kept"})
 	}
-	s.flowing = true
+	s.flowing, s.proved = true, time.Now()
 	k.acked, k.ackedAt = k.received, time.Now()
 	k.c.person.begin(time.Now())
 	s.signal()
@@ -149,7 +149,7 @@ func (k *client) goodbye() {
 func (k *client) hangUp(anyway bool) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.c.person.done() && !k.c.ears.open() || anyway {
+	if k.c.person.done(time.Now()) && !k.c.ears.open() || anyway {
 		k.c.person.stopped = true
 	}
 	return k.c.person.stopped

@@ -83,6 +83,11 @@ func (k *client) acknowledge(now bool) {
 // beat is called with each frame of the microphone.
 func (k *client) beat(now time.Time) {
 	k.acknowledge(false)
+	if s := k.conn; s != nil && s.flowing && now.Sub(s.proved) > s.patient {
+		k.c.log.say("nothing that was said arrives")
+		s.end(true)
+		return
+	}
 	if now.Sub(k.pingedAt) >= pingEvery && k.conn != nil && k.conn.flowing {
 		k.control(object{"type": "ping", "t": now.UnixMilli()})
 		k.pingedAt = now
@@ -101,7 +106,12 @@ func (k *client) handle(s *socket, m *serverMessage) {
 	case "resume_ticket":
 		k.newTicket(m.ResumeTicket)
 	case "ack":
+		if m.Received > k.up.received {
+			s.proved = time.Now()
+		}
 		k.takeAck(m)
+	case "pong":
+		s.proved = time.Now()
 	case "skipped":
 		k.received += m.Messages
 		k.told.skippedDown += m.Messages
@@ -140,6 +150,7 @@ func (k *client) conversational(m *serverMessage) {
 		k.c.person.restarted(now)
 	case "generation_complete":
 		k.c.ears.generated()
+		k.c.person.whole = k.c.person.mood == waiting
 	case "turn_complete":
 		if m.Turn == nil {
 			k.c.fail(kindProtocol, "turn_complete without its turn")
@@ -176,7 +187,7 @@ func (k *client) started(s *socket, m *serverMessage) {
 		k.c.fail(kindProtocol, "session_started of a resumable session has no ticket")
 	}
 	k.sessionID, k.ticket, k.instance = m.SessionID, m.ResumeTicket, s.instance
-	s.flowing = true
+	s.flowing, s.proved = true, time.Now()
 	k.up.rewind(0)
 	k.c.person.begin(time.Now())
 	s.signal()

@@ -109,7 +109,7 @@ func (c *conversation) config() object {
 
 // The times that the end of a conversation may take.
 const (
-	settleTime  = 30 * time.Second
+	settleTime  = patienceForAnswer
 	goodbyeTime = 10 * time.Second
 )
 

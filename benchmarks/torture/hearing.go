@@ -36,9 +36,10 @@ type answer struct {
 	generated bool
 	outcome   simulator.Outcome
 
-	heard  int // bytes
-	period int // how many restarts the client had been told of before
-	from   int // where the hearing began: after a reload in the middle
+	heard  int  // bytes
+	spoken bool // the client was told that this is all of it
+	period int  // how many restarts the client had been told of before
+	from   int  // where the hearing began: after a reload in the middle
 	how    ending
 }
 
@@ -196,7 +197,7 @@ func (h *hearing) close(how ending) {
 			break
 		}
 	}
-	m.a.heard, m.a.from, m.a.how, m.a.period = m.at, m.from, how, h.restarts
+	m.a.heard, m.a.from, m.a.how, m.a.period, m.a.spoken = m.at, m.from, how, h.restarts, s.generated
 	for i, a := range h.answers {
 		if a == m.a {
 			h.free(i)

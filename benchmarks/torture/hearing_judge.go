@@ -1,6 +1,10 @@
 package main
 
-import "github.com/stonepot/stonepot/live/simulator"
+import (
+	"slices"
+
+	"github.com/stonepot/stonepot/live/simulator"
+)
 
 // about are the answers to a spoken question, in order.
 func (h *hearing) about(a *ask) (found []*answer) {
@@ -17,11 +21,28 @@ func (h *hearing) about(a *ask) (found []*answer) {
 	return found
 }
 
+// began says whether something of an answer to a spoken question was heard.
+func (h *hearing) began(a *ask) bool {
+	found := h.about(a)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.ContainsFunc(found, func(x *answer) bool {
+		return x.heard > 0 || h.seg != nil && slices.ContainsFunc(h.seg.matches, func(m match) bool { return m.a == x && m.at > 0 })
+	})
+}
+
+// answered says whether an answer to a spoken question was heard to its end.
+func (h *hearing) answered(a *ask) bool {
+	return slices.ContainsFunc(h.about(a), (*answer).whole)
+}
+
+// over ends what is being heard, which the goodbye has interrupted.
+func (h *hearing) over() { h.end(endInterrupted) }
+
 // judge looks for answers that were spoken to their end and not heard to their end, without a word.
 func (h *hearing) judge(n *counts) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.close(endInterrupted) // by the goodbye
 	for _, a := range h.answers {
 		switch {
 		case a.how == endReloaded || a.from > 0:

@@ -58,6 +58,7 @@ type person struct {
 	mood    mood
 	next    time.Time // to ask again, when idle
 	bargeAt time.Time // to speak into the answer
+	whole   bool      // nothing more of the answer will come
 	asks    []*ask
 	pending []toolAnswer
 	quiet   bool // no more questions
@@ -74,8 +75,11 @@ type toolAnswer struct {
 
 const (
 	frameTime = 40 * time.Millisecond
-	// patienceForAnswer is how long a person waits while the line stands and nothing comes.
-	patienceForAnswer = 20 * time.Second
+	// turnPatience is how long a person waits for the end of a turn of which everything was heard.
+	turnPatience = 3 * time.Second
+	// patienceForAnswer is how long a person waits while the line stands and nothing comes: longer than the server may take to find
+	// out that neither a connection to the model nor the next one answers (resume.watchdog, twice).
+	patienceForAnswer = 40 * time.Second
 )
 
 // begin starts the microphone, or lets it go on after a reload.
@@ -153,6 +157,9 @@ func (p *person) decide(now time.Time) {
 				a.barged, a.finished = true, now
 				p.speak(now)
 			}
+		case p.whole && now.Sub(a.playEnd) > turnPatience:
+			p.whole = false
+			p.turned(now, false)
 		case now.Sub(a.said) > patienceForAnswer && now.Sub(p.stirred) > patienceForAnswer && p.c.line.conn != nil && p.c.line.conn.flowing:
 			p.c.log.say("ask %d was not answered within %v", a.id, patienceForAnswer)
 			a.finished = now
@@ -207,7 +214,7 @@ func (p *person) write(kind askKind, now time.Time) {
 
 // hears notes audio of an answer, and how it plays: what comes too late is a silence.
 func (p *person) hears(now time.Time, bytes int) {
-	p.stirred = now
+	p.stirred, p.whole = now, false
 	if len(p.asks) == 0 {
 		return
 	}
@@ -258,6 +265,9 @@ func (p *person) turned(now time.Time, interrupted bool) {
 	if a.played == 0 || len(p.pending) > 0 || a.kind == askTool && len(a.calls) == 0 {
 		return
 	}
+	if a.kind == askVoice && !a.excused && !p.c.ears.began(a) {
+		return // that was about what was asked before
+	}
 	a.finished = now
 	if a.kind == askVoice && !a.excused {
 		p.c.silence(a)
@@ -306,7 +316,17 @@ func (p *person) cancelled(ids []string) {
 }
 
 // done says whether the person has nothing open.
-func (p *person) done() bool { return p.mood == idle && len(p.pending) == 0 }
+func (p *person) done(now time.Time) bool {
+	if p.mood != idle || len(p.pending) > 0 {
+		return false
+	}
+	for _, a := range p.asks {
+		if a.kind == askVoice && !a.barged && !a.excused && now.Sub(a.said) < patienceForAnswer && !p.c.ears.answered(a) {
+			return false // it is under way, perhaps once more
+		}
+	}
+	return true
+}
 
 // silent says whether a sample is not part of an utterance.
 func (p *person) silent(from, to int64) bool {

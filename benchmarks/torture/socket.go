@@ -37,10 +37,11 @@ type socket struct {
 	opened time.Time
 
 	// Guarded by client.mu.
-	control  [][]byte // frames that overtake what is counted
-	flowing  bool     // the session is accepted here: counted messages may go
-	instance string   // the process that it leads to
-	told     string   // the code of an error message, after which only a close may come
+	control  [][]byte  // frames that overtake what is counted
+	flowing  bool      // the session is accepted here: counted messages may go
+	instance string    // the process that it leads to
+	told     string    // the code of an error message, after which only a close may come
+	proved   time.Time // the newest ack or pong came: what is written arrives
 	patient  time.Duration
 	wake     chan struct{}
 }

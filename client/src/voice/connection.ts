@@ -325,10 +325,12 @@ export class Connection {
         this.skipped += message.messages;
         return;
       case "ack":
+        if (message.received > this.outgoing.acknowledged) this.line?.arrived();
         this.outgoing.acknowledge(message.received);
         this.pictures.acknowledged();
         return this.outgoing.cover(message.covered);
       case "pong":
+        this.line?.arrived();
         // Others are answers to the line's own question whether anybody is there.
         if (message.t !== this.measuring) return;
         this.rttMs = Math.round(this.world.now() - message.t);

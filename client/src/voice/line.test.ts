@@ -46,18 +46,40 @@ describe("a line", () => {
   });
 
   it("is asked for a sign of life only when it is silent", () => {
-    const { socket } = setUp();
+    const { socket, line } = setUp();
     socket.open();
     for (let i = 0; i < 20; i++) {
       vi.advanceTimersByTime(1000);
       socket.binary(960);
+      line.arrived();
     }
     expect(pings(socket)).toBe(0);
     vi.advanceTimersByTime(7500);
     expect(pings(socket)).toBe(1);
     socket.text({ type: "pong", t: 1 });
+    line.arrived();
     vi.advanceTimersByTime(5000);
     expect(pings(socket)).toBe(2);
+  });
+
+  it("that brings speech and takes nothing is given up too", () => {
+    const { socket, got, line } = setUp();
+    socket.open();
+    const hear = (seconds: number): void => {
+      for (let i = 0; i < seconds; i++) {
+        vi.advanceTimersByTime(1000);
+        socket.binary(960);
+      }
+    };
+    hear(10);
+    expect(pings(socket)).toBe(1);
+    line.arrived();
+    hear(12);
+    expect(pings(socket)).toBe(2);
+    expect(got.closed).toEqual([]);
+    hear(2);
+    expect(got.closed).toEqual(broken);
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   it("that is half open is given up within seconds, without a word about the conversation", () => {

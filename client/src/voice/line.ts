@@ -22,6 +22,13 @@ const silenceMs = 3000;
 /** And one that gives none for this long is dead, whatever the operating system believes. */
 const answerTimeoutMs = 5000;
 
+/**
+ * A line that brings something proves nothing for the other direction. While nothing proves that what is written arrives it is asked
+ * that often, and a question that brings no proof for so long ends the line: longer than a slow one takes, whose buffers are full.
+ */
+const proofMs = 5000;
+const proofTimeoutMs = 8000;
+
 /** After a hint of trouble (the device was offline, or asleep) the sign is expected sooner. */
 const probeTimeoutMs = 2500;
 
@@ -37,6 +44,9 @@ export class Line {
   private lastSign: number;
   /** When the first ping that has had no answer was sent. */
   private askedSince: number | undefined;
+  /** When it was last known that what is written arrives, and when the first ping was sent that has proved nothing so far. */
+  private lastProof = 0;
+  private provingSince: number | undefined;
   /** When the line was last looked at, by the clock on the wall: that one goes on while the device sleeps. */
   private lastBeat = 0;
 
@@ -81,6 +91,12 @@ export class Line {
     return true;
   }
 
+  /** Tells that something which was written has arrived. */
+  arrived(): void {
+    this.lastProof = this.now();
+    this.provingSince = undefined;
+  }
+
   /** Asks for a sign of life now; without one within seconds the line is given up. */
   probe(): void {
     if (!this.open || this.probeTimer !== undefined) return;
@@ -111,6 +127,7 @@ export class Line {
     this.opened = true;
     clearTimeout(this.openTimer);
     this.lastSign = this.now();
+    this.arrived();
     this.lastBeat = Date.now();
     this.beatTimer = setInterval(() => this.beat(), beatMs);
     this.events.opened();
@@ -128,17 +145,28 @@ export class Line {
     const stoodStill = wall - this.lastBeat > stoodStillMs;
     this.lastBeat = wall;
     // A hidden page's timers may stand still, and a device may have slept: nobody could have seen an answer.
-    if (stoodStill) return this.probe();
+    if (stoodStill) {
+      this.provingSince = undefined;
+      return this.probe();
+    }
     const now = this.now();
-    if (this.askedSince === undefined) {
-      if (now - this.lastSign >= silenceMs) this.ask(now);
-    } else if (now - this.askedSince >= answerTimeoutMs) {
-      this.abandon();
+    const silent = this.askedSince !== undefined && now - this.askedSince >= answerTimeoutMs;
+    const deaf = this.provingSince !== undefined && now - this.provingSince >= proofTimeoutMs;
+    if (silent || deaf) return this.abandon();
+    if (this.askedSince === undefined && now - this.lastSign >= silenceMs) {
+      this.ask(now);
+    } else if (this.provingSince === undefined && now - this.lastProof >= proofMs) {
+      this.ping(now);
     }
   }
 
   private ask(now: number): void {
     this.askedSince = now;
+    this.ping(now);
+  }
+
+  private ping(now: number): void {
+    this.provingSince ??= now;
     this.send(JSON.stringify({ type: "ping", t: now }));
   }
 
