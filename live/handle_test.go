@@ -84,7 +84,7 @@ func TestHandle_thatKnowsAFinishedTurnIsGoneByEvenBehindABurst(t *testing.T) {
 		st.up.ended <- io.ErrUnexpectedEOF
 		second.says(Event{Kind: EventReady})
 		synctest.Wait()
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(inFlight + 50*time.Millisecond)
 		second.says(speech(40), Event{Kind: EventTurnComplete}, resumable("H2", -1))
 		st.speak(3000, 100)
 		second.ended <- io.ErrUnexpectedEOF

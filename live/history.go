@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 )
 
 // The bounds of a transcript: a fresh connection is seeded with the end of a long conversation.
@@ -90,16 +92,82 @@ func write(b *strings.Builder, text string) {
 	b.WriteString(strings.ToValidUTF8(all[len(all)-maxHistoryBytes:], ""))
 }
 
-// turn ends a turn. What was cut short is remembered as far as it was told.
-func (h *history) turn() {
+// turn ends a turn. What was cut short is remembered as far as it was told. unanswered are the newest texts of the person's, to
+// which it is no answer: they belong to the next one.
+func (h *history) turn(unanswered []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.putOff(unanswered)
 	h.known = h.model.Len() > 0
 	h.filed, h.typedLast = 0, h.now().written.String()
 	h.add("user", &h.now().written)
 	h.add("user", &h.now().spoken)
 	h.add("model", &h.model)
 	h.at, h.cut = 1-h.at, false
+}
+
+// unhear forgets how a model that takes texts as speech has written some down: it will be given them again, and do so once more.
+func (h *history) unhear(texts []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, half := range []*strings.Builder{&h.now().spoken, &h.next().spoken} {
+		if rest, found := without(half.String(), texts); len(found) > 0 {
+			half.Reset()
+			write(half, rest)
+		}
+	}
+}
+
+// without is what is left of a transcript when texts are taken out that it ends with, more or less, and which of them it had.
+func without(transcript string, texts []string) (rest string, found []string) {
+	for _, text := range texts {
+		text = strings.TrimSpace(text)
+		if text == "" {
+			continue
+		}
+		at := placeOf(transcript, text)
+		if at < 0 {
+			continue
+		}
+		transcript = transcript[:at] + transcript[at+len(text):]
+		found = append(found, text)
+	}
+	return transcript, found
+}
+
+// placeOf is where a text stands last in a transcript: as words of their own, or else, because models leave spaces out, anywhere.
+func placeOf(transcript, text string) int {
+	for end := len(transcript); ; {
+		at := strings.LastIndex(transcript[:end], text)
+		if at < 0 {
+			return strings.LastIndex(transcript, text)
+		}
+		before, _ := utf8.DecodeLastRuneInString(transcript[:at])
+		after, _ := utf8.DecodeRuneInString(transcript[at+len(text):])
+		if !ofWord(before) && !ofWord(after) {
+			return at
+		}
+		end = at + len(text) - 1
+	}
+}
+
+func ofWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+
+// putOff moves texts to the next turn, where they are: as they were written, or as a model writes them down that takes them as speech.
+// Called with mu held.
+func (h *history) putOff(texts []string) {
+	now, next := h.now(), h.next()
+	for _, half := range [...][2]*strings.Builder{{&now.written, &next.written}, {&now.spoken, &next.spoken}} {
+		rest, found := without(half[0].String(), texts)
+		if len(found) == 0 {
+			continue
+		}
+		later := strings.Join(found, "\n") + "\n" + half[1].String()
+		half[0].Reset()
+		write(half[0], rest)
+		half[1].Reset()
+		write(half[1], later)
+	}
 }
 
 // takeBack takes the last finished turn out again: it is given once more, and will be heard and answered anew.

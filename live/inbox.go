@@ -25,7 +25,7 @@ type inbox struct {
 	generation uint64  // of the browser connection whose messages count
 	received   int64   // messages counted
 	lost       int64   // of them, those that the client gave up
-	known      []int64 // of those still to come, the commands that the upstream knows already
+	known      []int64 // commands that the upstream has from another instance: when they come they are passed over
 	activity   bool    // push-to-talk: an activity is open before the oldest item
 	samples    int64   // microphone samples received, dropped ones included
 
@@ -47,7 +47,7 @@ type inbox struct {
 
 	everGiven int64      // the item behind the newest that any upstream was given
 	toldLost  int64      // samples: what was not kept has been told up to here
-	base      cursor     // what the upstream's connection began with
+	base      span       // what the upstream's connection began with
 	marks     ring[mark] // which messages of the upstream's connection held what
 
 	tail    *chunk  // the chunk that audio is appended to
@@ -363,6 +363,7 @@ func (in *inbox) takeAhead() *Command {
 	if i < 0 {
 		return nil
 	}
+	in.base.commands = in.base.commands.earlier(in.here()) // places behind it are about to change
 	moved := *in.items.at(i)
 	moved.pos = in.items.at(in.done).pos
 	for ; i > in.done; i-- { // what was given lies before what was not, whatever came first

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -42,10 +43,12 @@ type world struct {
 	mu      sync.Mutex
 	up      *worldUpstream // the newest connection
 	handles map[string]lineage
-	dials   int       // that gave a connection
-	seeded  int       // of them, those without a handle after the first
-	starts  []lineage // what was remembered when each answer began: its transcript stands for that
-	forgot  lineage   // what was answered, and may be forgotten: see worldDialer
+	dials   int                  // that gave a connection
+	seeded  int                  // of them, those without a handle after the first
+	starts  []lineage            // what was remembered when each answer began: its transcript stands for that
+	sent    map[string]time.Time // when a text was given last
+	crossed map[string]bool      // texts that were given so shortly before an answer began that nobody tells whether it is one to them
+	forgot  lineage              // what was answered, and may be forgotten: see worldDialer
 }
 
 // worldUpstream is one connection of it.
@@ -62,6 +65,8 @@ type worldUpstream struct {
 	at      int     // the instance that dialled
 
 	voice, instruction string
+
+	seeded []string // what the person wrote or said, as the transcript has it that the connection began with
 
 	silent   bool // nothing comes of it any more
 	poisoned bool // it hears, and never answers
@@ -109,6 +114,11 @@ func (w *world) dial(s Setup) (*worldUpstream, error) {
 		u.memory = known.clone()
 	} else {
 		u.memory = w.transcribed(s.History)
+		for _, turn := range s.History {
+			if turn.Role == "user" {
+				u.seeded = append(u.seeded, turn.Text)
+			}
+		}
 	}
 	u.marks = []lineage{u.memory.clone()}
 	if w.dials++; w.dials > 1 && s.Handle == "" {
@@ -126,7 +136,8 @@ func (w *world) dial(s Setup) (*worldUpstream, error) {
 func (w *world) transcribed(turns []HistoryTurn) lineage {
 	for _, turn := range slices.Backward(turns) {
 		var n int
-		if _, err := fmt.Sscanf(turn.Text, "answer %d", &n); err == nil && turn.Role == "model" {
+		last := strings.LastIndex(turn.Text, "answer ") // without a turn_complete two answers may have become one
+		if _, err := fmt.Sscanf(turn.Text[max(0, last):], "answer %d", &n); err == nil && turn.Role == "model" {
 			return w.starts[n-1].clone()
 		}
 	}
@@ -141,7 +152,22 @@ func (u *worldUpstream) Send(c *Command) (int64, error) {
 			u.memory.units = append(u.memory.units, binary.LittleEndian.Uint32(p))
 		}
 	case CommandText:
+		for _, known := range u.seeded {
+			if slices.Contains(strings.Split(known, "; "), c.Text) {
+				u.w.t.Errorf("U4: the connection was seeded with %q and given %q once more", known, c.Text)
+			}
+		}
+		if slices.Contains(u.memory.texts, c.Text) && !u.w.crossed[c.Text] {
+			u.w.t.Errorf("U4: %q was given once more", c.Text)
+		}
+		if u.w.sent == nil {
+			u.w.sent, u.w.crossed = map[string]time.Time{}, map[string]bool{}
+		}
+		u.w.sent[c.Text] = time.Now()
 		u.memory.texts = append(u.memory.texts, c.Text)
+		if !u.silent {
+			defer u.memUpstream.says(Event{Kind: EventInputTranscript, Text: c.Text + "; "}) // as models do that take texts as speech
+		}
 	case CommandInstruction:
 		u.instruction = c.Text
 	}
@@ -175,6 +201,11 @@ func (w *world) speakPiece() {
 	var events []Event
 	if u.answer == 0 {
 		u.atStart = u.memory.clone()
+		for _, text := range u.memory.texts {
+			if time.Since(w.sent[text]) <= inFlight {
+				w.crossed[text] = true
+			}
+		}
 		w.starts = append(w.starts, u.atStart)
 		u.answer, u.piece = len(w.starts), 0
 		events = append(events, Event{Kind: EventOutputTranscript, Text: fmt.Sprintf("answer %d", u.answer)})
@@ -199,6 +230,9 @@ func (w *world) endTurn(handle bool) {
 	}
 	u.answer, u.over = 0, true
 	events := []Event{{Kind: EventGenerationComplete}, {Kind: EventTurnComplete}}
+	if w.rng.IntN(5) == 0 {
+		events = events[:1] // some models leave turn_complete out
+	}
 	if handle {
 		events = append(events, w.handle(u))
 	}
@@ -476,7 +510,7 @@ func checkDownlink(t *testing.T, all []message) {
 	over := map[uint16]bool{}
 	for _, m := range all {
 		switch m.Type {
-		case "turn_restarted", "turn_complete", "interrupted":
+		case "turn_restarted", "turn_complete", "interrupted", "generation_complete":
 			over[answer] = answer != 0
 			answer, next = 0, 0
 		case "error":

@@ -535,6 +535,7 @@ func TestSession_aTypedQuestionStaysInTheHistory(t *testing.T) {
 		if !slices.Equal(texts(second.got()), []string{"What is this?"}) {
 			t.Fatalf("got %v", kinds(second.got()))
 		}
+		time.Sleep(time.Second) // longer than inFlight
 		second.says(speech(40), Event{Kind: EventOutputTranscript, Text: "A stone."}, Event{Kind: EventTurnComplete})
 		time.Sleep(10 * time.Second)
 		second.ended <- io.ErrUnexpectedEOF

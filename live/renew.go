@@ -14,6 +14,7 @@ type renewal struct {
 	answer     span // what the answer in progress, or the last one, can be an answer to
 	transcript span // what the transcript of finished turns covers
 	cut        bool // the last of them was interrupted
+	filed      bool // the turn in progress is one of them
 
 	rotate   bool        // the upstream said that it will close
 	deadline *time.Timer // wakes the connection when no turn's end came in time
@@ -52,11 +53,13 @@ func (s *Session) note(e *Event) {
 	s.updates.note(e)
 	switch e.Kind {
 	case EventAudio, EventText:
-		s.turns.mu.Lock()
-		first := !s.turns.open || s.turns.generated
-		s.turns.mu.Unlock()
-		if first {
-			n.answer = s.in.settled(time.Now())
+		now := time.Now()
+		begins, anew := s.turns.begins(now)
+		if anew { // and the one before it has had no turn_complete
+			s.fileTurn()
+		}
+		if begins {
+			n.answer, n.filed = s.in.settled(now, s.margin()), false
 		}
 	case EventGenerationComplete: // turn_complete may be left out
 		n.useful = true
@@ -64,14 +67,17 @@ func (s *Session) note(e *Event) {
 			s.behind()
 		}
 	case EventTurnComplete:
-		n.transcript, n.cut, n.useful = n.answer, s.turns.cutShort(), true
-		s.history.turn()
-		s.pointBehind()
+		n.useful = true
+		s.fileTurn()
+		n.filed = false
 	case EventResumption:
 		if !e.Resumable || e.Handle == "" {
 			return
 		}
 		s.watch.resumable.Store(true)
+		if s.turns.over() { // turn_complete was left out, or comes late
+			s.fileTurn()
+		}
 		if !s.takeHandle(e) {
 			return
 		}
@@ -96,6 +102,17 @@ func (s *Session) note(e *Event) {
 	if e.Kind == EventText {
 		s.history.said(e.Text)
 	}
+}
+
+// fileTurn ends the turn in progress for the transcript, once, and notes what can be told of it.
+func (s *Session) fileTurn() {
+	n := &s.next
+	if n.filed {
+		return
+	}
+	n.transcript, n.cut, n.filed = n.answer, s.turns.cutShort(), true
+	s.history.turn(s.in.unanswered(n.answer))
+	s.pointBehind()
 }
 
 // takeHandle makes a new handle the one to go on with, and says what it covers. It reports false when the handle before it
@@ -291,12 +308,12 @@ func (s *Session) prepare(why string) {
 		cut = t.interrupted || !t.generated
 		t.interrupted = cut
 		s.out.voiceNotice(TurnNotice{t.figures()})
-		s.history.turn()
 		answered = true
 	}
 	t.mu.Unlock()
 	if answered { // only what came after the answer had begun is given again
-		n.transcript, n.cut = n.answer, cut
+		s.fileTurn()
+		n.cut, n.filed = cut, false
 	}
 	s.pointBehind()
 	switch {
@@ -314,8 +331,17 @@ func (s *Session) prepare(why string) {
 		// The handle does, or the person had heard enough of its answer, and the model will not remember it.
 		n.covers, n.exact = n.transcript, true
 	}
-	n.again, n.lost = s.in.rewind(n.covers, s.overlap())
+	n.again, n.lost = s.rewind()
 	n.heardAgain = n.again > 0 && !answered && (s.history.restart() || anew)
+}
+
+// rewind sets the sender back to what the next connection does not know. It returns how much audio is given again and how much
+// was not kept, in bytes.
+func (s *Session) rewind() (again, lost int) {
+	n := &s.next
+	again, lost = s.in.rewind(n.covers, s.overlap())
+	s.history.unhear(s.in.unanswered(n.covers))
+	return again, lost
 }
 
 // remembered reports whether the transcript knows the conversation. Of one that was adopted it knows the end only.
@@ -327,7 +353,7 @@ func (s *Session) forgoHandle() {
 	n := &s.next
 	n.handle, n.covers, n.exact = "", n.transcript, false
 	s.behind()
-	again, lost := s.in.rewind(n.covers, s.overlap())
+	again, lost := s.rewind()
 	n.again, n.lost = again, n.lost+lost
 }
 

@@ -576,14 +576,65 @@ func TestHistory_aTurnThatIsTakenBackIsFiledOnce(t *testing.T) {
 	for range 2 {
 		h.typed("question", false)
 		h.said("answer")
-		h.turn()
+		h.turn(nil)
 	}
 	h.takeBack()
 	h.typed("more", false)
 	h.said("answer anew")
-	h.turn()
+	h.turn(nil)
 	want := []HistoryTurn{{"user", "question"}, {"model", "answer"}, {"user", "question\nmore"}, {"model", "answer anew"}}
 	if got := h.all(); !slices.Equal(got, want) {
 		t.Errorf("%v", got)
 	}
+}
+
+// A text that comes into an answer without interrupting it waits for the next one, and may be written down at once.
+func TestRenew_aTextThatWaitsForTheNextAnswerIsNotSeededAndGivenAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, second := beginTwice(t, nil)
+		st.up.says(Event{Kind: EventInputTranscript, Text: "question"}, Event{Kind: EventOutputTranscript, Text: "ans"}, speech(40))
+		time.Sleep(time.Second)
+		st.browser.say(`{"type":"text","text":"and then"}`)
+		synctest.Wait()
+		st.up.says(Event{Kind: EventInputTranscript, Text: "and then"}, Event{Kind: EventGenerationComplete}, Event{Kind: EventTurnComplete})
+		time.Sleep(time.Second)
+		second.says(Event{Kind: EventReady})
+		st.up.ended <- io.ErrUnexpectedEOF
+		time.Sleep(time.Second)
+		if got := texts(second.got()); !slices.Equal(got, []string{"and then"}) {
+			t.Errorf("the second upstream got %v", got)
+		}
+		want := []HistoryTurn{{"user", "question"}, {"model", "ans"}}
+		if got := st.dialer.asked()[1].History; !slices.Equal(got, want) {
+			t.Errorf("the second upstream was seeded with %v", got)
+		}
+		st.end()
+	})
+}
+
+// The first handle of a connection that was seeded knows what the transcript knows, whatever of the audio before it is given again.
+func TestRenew_theFirstHandleOfASeededConnectionKnowsItsTexts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		second, third := newMemUpstream(), newMemUpstream()
+		st := begin(t, func(_ *Config, d *memDialer) { d.later = []later{{up: second}, {up: third}} })
+		synctest.Wait()
+		st.speak(0, 400)
+		st.browser.say(`{"type":"text","text":"question"}`)
+		time.Sleep(time.Second)
+		st.up.says(Event{Kind: EventInputTranscript, Text: "question"}, Event{Kind: EventOutputTranscript, Text: "answer"}, speech(40), Event{Kind: EventGenerationComplete}, Event{Kind: EventTurnComplete})
+		synctest.Wait()
+		second.says(Event{Kind: EventReady}, resumable("H2", 4)) // behind the audio
+		st.up.ended <- io.ErrUnexpectedEOF
+		time.Sleep(time.Second)
+		if asked := st.dialer.asked(); len(asked) != 2 || len(asked[1].History) != 2 || len(texts(second.got())) != 0 || len(second.pcm()) == 0 {
+			t.Fatalf("%d dials; the second upstream got %v", len(asked), kinds(second.got()))
+		}
+		third.says(Event{Kind: EventReady})
+		second.ended <- io.ErrUnexpectedEOF
+		time.Sleep(time.Second)
+		if asked := st.dialer.asked(); len(asked) != 3 || asked[2].Handle != "H2" || len(texts(third.got())) != 0 {
+			t.Errorf("%d dials; the third upstream got %v", len(asked), kinds(third.got()))
+		}
+		st.end()
+	})
 }

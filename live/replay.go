@@ -15,14 +15,17 @@ func (in *inbox) place() cursor {
 // inFlight is how long a message may be on its way to the upstream, or an event on its way back.
 const inFlight = 250 * time.Millisecond
 
-// settled is the place that an event which has just come can know of: where the sender stands, but for commands that
-// were given so lately that they and the event may have crossed.
-func (in *inbox) settled(now time.Time) span {
+// settled is the place that an event which has just come can know of: where the sender stands, but for what was given so
+// lately that it and the event may have crossed: commands, and more audio than overlap bytes, which are given again anyway.
+func (in *inbox) settled(now time.Time, overlap int) span {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	here := in.here()
-	known := span{here, here}
-	for i := in.done - 1; i >= 0; i-- {
+	known := span{here, here.later(in.base.commands)}
+	if sure := in.reached(now.Add(-inFlight)); int(here.pos-sure.pos)*2 > overlap {
+		known.audio = sure
+	}
+	for i := in.done - 1; i >= 0 && in.first+int64(i) >= in.base.commands.item; i-- {
 		it := in.items.at(i)
 		if it.command == nil {
 			continue
@@ -51,22 +54,39 @@ func (in *inbox) marked(index int64, at cursor) {
 func (in *inbox) consumed(index int64) span {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	known := span{in.base, in.base}
+	known := in.base
 	for i := range in.marks.len() {
 		m := in.marks.at(i)
 		if m.index > index {
 			break
 		}
-		known = span{m.at, m.at}
+		known = span{m.at, m.at.later(in.base.commands)}
 	}
 	return known
+}
+
+// unanswered are the texts that a span does not know.
+func (in *inbox) unanswered(known span) (texts []string) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for i := max(0, int(known.commands.item-in.first)); i < in.items.len(); i++ {
+		if c := in.items.at(i).command; c != nil && c.Kind == CommandText {
+			texts = append(texts, c.Text)
+		}
+	}
+	return texts
 }
 
 // givenBy is the place that the sender had reached at a time, or where what is surely known ends if that is further on.
 func (in *inbox) givenBy(t time.Time) cursor {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	at := in.base
+	return in.reached(t)
+}
+
+// reached is givenBy, called with mu held.
+func (in *inbox) reached(t time.Time) cursor {
+	at := in.base.audio
 	if at.item < in.first {
 		at = cursor{item: in.first, pos: in.oldest()}
 	}
@@ -98,6 +118,13 @@ func (s span) earlier(o span) span {
 
 func (c cursor) earlier(o cursor) cursor {
 	if o.item < c.item {
+		return o
+	}
+	return c
+}
+
+func (c cursor) later(o cursor) cursor {
+	if o.item > c.item {
 		return o
 	}
 	return c
@@ -210,7 +237,7 @@ func (in *inbox) rewind(known span, overlap int) (again, lost int) {
 		}
 	}
 	in.done, in.again = next, again
-	in.base = in.here()
+	in.base = span{in.here(), in.here().later(known.commands)}
 	in.dropEmptyActivities()
 	in.marks = ring[mark]{}
 	return again, lost
@@ -279,6 +306,11 @@ func (in *inbox) resumeAt(known span, overlap int, before int64) (covered int64,
 			continue // of no use elsewhere, or known
 		}
 		covered = min(covered, max(before, it.seq-1))
+	}
+	for _, seq := range in.known { // came here as well, and was passed over
+		if seq > covered {
+			ahead = append(ahead, seq)
+		}
 	}
 	for i := range in.items.len() { // a renewal may have set done back behind commands that it does not give again
 		it := in.items.at(i)

@@ -52,6 +52,22 @@ func (t *turns) content(now time.Time, d time.Duration, lastLoud time.Time) (dro
 	return false, took
 }
 
+// begins reports whether a piece of an answer that comes now is its first, and whether another turn is open, which lacks its
+// turn_complete.
+func (t *turns) begins(now time.Time) (first, another bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	another = t.open && (t.generated || !t.cut.IsZero() && !t.cutNow(now))
+	return another || !t.open, another
+}
+
+// over reports whether the turn in progress has no more to come than its turn_complete.
+func (t *turns) over() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.open && (t.generated || !t.cut.IsZero())
+}
+
 // cutNow reports whether a piece that comes now still belongs to the answer that was interrupted: it was under way. One
 // that comes later is the beginning of the next answer, though turn_complete was left out, or comes late (50 s were seen).
 // Called with mu held.

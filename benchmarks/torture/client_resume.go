@@ -37,7 +37,9 @@ func (k *client) resumed(s *socket, m *serverMessage) {
 		k.c.moved()
 	}
 	k.newTicket(m.ResumeTicket)
-	k.reloading = false
+	if k.reloading { // those from before are of counts that mean nothing any more
+		k.tickets, k.reloading = nil, false
+	}
 	pos := k.c.person.pos
 	had := k.up.place(m.Received, pos)
 	if missing := k.up.rewind(m.Received); missing > 0 {
