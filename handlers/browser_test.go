@@ -44,7 +44,7 @@ func serveBrowser(t *testing.T, maxMessage int, writeTimeout time.Duration, serv
 }
 
 // Serve serves app on a free port until the test ends.
-func Serve(t *testing.T, app *fiber.App) string {
+func Serve(t testing.TB, app *fiber.App) string {
 	t.Helper()
 	cfg := DefaultServerConfig()
 	cfg.Host, cfg.Port = "127.0.0.1", 0

@@ -70,21 +70,40 @@ func DialRaw(t testing.TB, addr, request string) *RawClient {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	c := &RawClient{Conn: conn, t: t, br: bufio.NewReader(conn)}
 	_ = conn.SetDeadline(time.Now().Add(Patience))
 	if _, err = io.WriteString(conn, request); err != nil {
 		t.Fatal(err)
 	}
+	c := ClientOn(t, conn)
+	c.Answer()
+	return c
+}
+
+// ClientOn speaks on a connection that there is already.
+func ClientOn(t testing.TB, conn net.Conn) *RawClient {
+	return &RawClient{Conn: conn, t: t, br: bufio.NewReader(conn)}
+}
+
+// Answer reads the head of the answer to the handshake.
+func (c *RawClient) Answer() {
+	c.t.Helper()
 	response, err := http.ReadResponse(c.br, nil)
 	if err != nil {
-		t.Fatalf("no answer to the handshake: %v", err)
+		c.t.Fatalf("no answer to the handshake: %v", err)
 	}
 	c.Status, c.Header = response.StatusCode, response.Header
 	if c.Status != http.StatusSwitchingProtocols {
 		c.Body, _ = io.ReadAll(response.Body)
 	}
 	_ = response.Body.Close()
-	return c
+}
+
+// Take takes n bytes of what the server says.
+func (c *RawClient) Take(n int) {
+	c.t.Helper()
+	if _, err := io.CopyN(io.Discard, c.br, int64(n)); err != nil {
+		c.t.Errorf("%d bytes: %v", n, err)
+	}
 }
 
 // DialWS opens a WebSocket that must be accepted.

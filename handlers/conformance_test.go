@@ -170,10 +170,14 @@ func (r *reply) read(t *testing.T, b *handlers.RawClient, c *rfc6455.Case) {
 	}
 	// The model's answer to what was said before a close may be lost with the connection, but not come wrong.
 	for c.Close != 0 || len(r.texts) < len(texts) || len(r.pcm) < len(pcm) {
+		told := r.closed != nil
 		if err := r.frame(t, b); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			t.Fatal(err)
+		}
+		if !told && r.closed != nil {
+			b.Write(handlers.Masked(handlers.Fin|handlers.OpClose, nil)) // also where it is the second one
 		}
 	}
 	if fmt.Sprintf("%q", r.texts) != fmt.Sprintf("%q", texts) {
@@ -236,7 +240,6 @@ func (r *reply) frame(t *testing.T, b *handlers.RawClient) error {
 		r.pings = append(r.pings, string(payload))
 	case handlers.Fin | handlers.OpClose:
 		r.closed = append([]byte{head, byte(len(payload))}, payload...)
-		b.Write(handlers.Masked(handlers.Fin|handlers.OpClose, nil)) // or the second half of it, which does no harm
 	default:
 		t.Errorf("a frame with the head %#x came", head)
 	}
@@ -264,4 +267,118 @@ func checkPongs(t *testing.T, got, pings []string) {
 
 func closeFrame(code int, text string) []byte {
 	return append(binary.BigEndian.AppendUint16([]byte{0x88, byte(2 + len(text))}, uint16(code)), text...)
+}
+
+// TestConformance_pingsAreAnsweredInOrder asks one after the other, so that each has its own answer.
+func TestConformance_pingsAreAnsweredInOrder(t *testing.T) {
+	s := start(t, mirrored)
+	b := handlers.DialWS(t, s.addr, handlers.PathGemini)
+	for n := range 126 {
+		payload := bytes.Repeat([]byte{byte(n), 0xFF}, 63)[:n]
+		b.Write(handlers.Masked(handlers.Fin|handlers.OpPing, payload))
+		head, got, err := b.Frame()
+		if err != nil || head != handlers.Fin|handlers.OpPong || !bytes.Equal(got, payload) {
+			t.Fatalf("the ping with %x was answered with %#x %x (%v)", payload, head, got, err)
+		}
+	}
+}
+
+// TestConformance_pingsWhileAMessageIsHalfWritten: the client takes nothing until the server stands in the middle of a
+// message, pings then, and reads on.
+func TestConformance_pingsWhileAMessageIsHalfWritten(t *testing.T) {
+	s := start(t, func(o *options) {
+		mirrored(o)
+		o.live.Limits.AudioRate, o.live.Limits.WriteTimeout = 1e6, handlers.Patience
+	})
+	b := handlers.DialWS(t, s.addr, handlers.PathGemini)
+	b.Text(`{"type":"start_session"}`)
+	id, _ := b.Message("session_ready")["sessionId"].(string)
+	speech := bytes.Repeat([]byte("speech.."), 16<<10)
+	said := 0
+	for {
+		info, _ := s.gateway.Session(id)
+		if info.Counters.SlowWrites > 0 {
+			break
+		}
+		if heard := int(info.Counters.DownlinkAudioMs) * 48; said-heard < 1<<20 { // it does not come in faster than it goes out
+			b.Binary(speech)
+			said += len(speech)
+		}
+	}
+	for _, p := range []string{"old", "older", "newest"} {
+		b.Write(handlers.Masked(handlers.Fin|handlers.OpPing, []byte(p)))
+	}
+	b.Text(`{"type":"ping","t":"over"}`)
+	var r reply
+	for len(r.texts) == 0 || len(r.pcm) < said {
+		if err := r.frame(t, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	checkPongs(t, r.pings, []string{"old", "older", "newest"})
+	if !bytes.Equal(r.pcm, bytes.Repeat([]byte("speech.."), said/8)) {
+		t.Error("a message was torn")
+	}
+	b.Text(`{"type":"end_session"}`)
+	b.End()
+}
+
+// TestConformance_theServerSaysGoodbyeFirst: whatever the client does then, it is told once, and no more.
+func TestConformance_theServerSaysGoodbyeFirst(t *testing.T) {
+	s := start(t, mirrored)
+	frame := func(head byte, payload string) []byte { return handlers.Masked(handlers.Fin|head, []byte(payload)) }
+	for name, answer := range map[string][]byte{
+		"the same code":           frame(handlers.OpClose, "\x03\xe8"),
+		"another code and a text": frame(handlers.OpClose, "\x0f\xa0see you"),
+		"no code":                 frame(handlers.OpClose, ""),
+		"a code that is none":     frame(handlers.OpClose, "\x03\xed"),
+		"data, and then a code": append(append(frame(handlers.OpText, `{"type":"ping"}`), frame(handlers.OpBinary, "speech")...),
+			frame(handlers.OpClose, "\x03\xe8")...),
+		"a ping, and then a code":    append(frame(handlers.OpPing, "?"), frame(handlers.OpClose, "\x03\xe8")...),
+		"half a message, and a code": append(handlers.Masked(handlers.OpText, []byte("{")), frame(handlers.OpClose, "\x03\xe8")...),
+		"nonsense":                   []byte("nonsense"),
+		"half a frame":               frame(handlers.OpClose, "\x03\xe8")[:3],
+		"nothing":                    nil,
+	} {
+		for _, early := range []bool{false, true} { // before the goodbye has been read: it crosses the server's
+			t.Run(fmt.Sprintf("%s, early %v", name, early), func(t *testing.T) {
+				b := handlers.DialWS(t, s.addr, handlers.PathGemini)
+				b.Text(`{"type":"start_session"}`)
+				b.Message("session_ready")
+				b.Text(`{"type":"end_session"}`)
+				if early {
+					b.Write(answer)
+				}
+				var r reply
+				for r.closed == nil {
+					if err := r.frame(t, b); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if !early {
+					b.Write(answer)
+				}
+				if tcp, ok := b.Conn.(interface{ CloseWrite() error }); ok {
+					_ = tcp.CloseWrite()
+				}
+				for {
+					if err := r.frame(t, b); errors.Is(err, io.EOF) {
+						break
+					} else if err != nil {
+						t.Fatal(err)
+					}
+				}
+				want := closeFrame(1000, live.ReasonEnded.Text)
+				// What comes before the server has said it is answered, or is a violation.
+				echo := early && len(r.closed) <= 4
+				if !bytes.Equal(r.closed, want) && !echo && !(early && bytes.Equal(r.closed, closeFrame(1002, live.ReasonProtocolError.Text))) {
+					t.Errorf("the close frame was %x, want %x", r.closed, want)
+				}
+			})
+		}
+	}
+	eventually(t, "every session ends", func() bool { return len(s.gateway.Sessions()) == 0 })
+	if n := s.gateway.Stats().ByReason[live.ReasonEnded.Code]; n != 20 {
+		t.Errorf("%d sessions ended as they were asked to", n)
+	}
 }

@@ -34,7 +34,8 @@ type options struct {
 
 // server is a whole Stonepot without configuration files, on a free port.
 type server struct {
-	t       *testing.T
+	t       *testing.T // nil: calls are not checked
+	tb      testing.TB
 	addr    string
 	gateway *live.Gateway
 	api     *handlers.API
@@ -44,6 +45,14 @@ type server struct {
 
 // start runs a server with models in memory until the test ends.
 func start(t *testing.T, change func(o *options)) *server {
+	t.Helper()
+	s := begin(t, change)
+	s.t = t
+	return s
+}
+
+// begin is start for whatever is no test: calls are not checked.
+func begin(t testing.TB, change func(o *options)) *server {
 	t.Helper()
 	o := options{
 		live: live.DefaultConfig(),
@@ -62,7 +71,7 @@ func start(t *testing.T, change func(o *options)) *server {
 			t.Fatal(err)
 		}
 	}
-	s := &server{t: t, client: &http.Client{Timeout: handlers.Patience, Transport: &http.Transport{}}}
+	s := &server{tb: t, client: &http.Client{Timeout: handlers.Patience, Transport: &http.Transport{}}}
 	s.gateway = live.NewGateway(o.live, o.backends, o.deps.Log)
 	o.deps.Gateway = s.gateway
 	s.api = handlers.New(o.deps)
@@ -80,11 +89,11 @@ func (s *server) stop() {
 	s.client.CloseIdleConnections()
 	if !s.gateway.Draining() {
 		if err := s.gateway.Drain(ctx); err != nil {
-			s.t.Errorf("drain: %v", err)
+			s.tb.Errorf("drain: %v", err)
 		}
 	}
 	if err := s.api.Shutdown(ctx); err != nil {
-		s.t.Errorf("shutdown: %v", err)
+		s.tb.Errorf("shutdown: %v", err)
 	}
 }
 

@@ -12,9 +12,9 @@ var secrets = []struct {
 }{
 	{regexp.MustCompile(`(?i)\b(key|access_token|api_key|apikey)=[^&\s"']+`), "$1=…"},
 	{regexp.MustCompile(`(?i)\b(bearer|token) [A-Za-z0-9._~+/=-]{16,}`), "$1 …"},
-	{regexp.MustCompile(`\bAIza[0-9A-Za-z_-]{10,}`), "…"},
+	{regexp.MustCompile(`AIza[0-9A-Za-z_-]{10,}`), "…"},
 	{regexp.MustCompile(`\bAQ\.[0-9A-Za-z_-]{10,}`), "…"},
-	{regexp.MustCompile(`\bya29\.[0-9A-Za-z._-]+`), "…"},
+	{regexp.MustCompile(`ya29\.[0-9A-Za-z._-]+`), "…"},
 	{regexp.MustCompile(`\bauth_tokens/[0-9A-Za-z._-]+`), "auth_tokens/…"},
 	{regexp.MustCompile(`\bprojects/[^/\s"'` + "`" + `]+`), "projects/…"},
 	{regexp.MustCompile(`(?i)\bproject[= ]#?[0-9]{6,}`), "project …"},
