@@ -141,10 +141,7 @@ func (g *Gateway) begin(s *Session, slot *Slot) *Refusal {
 	g.sessions[s.id] = s
 	delete(g.elsewhere, s.id)
 	g.statics.started(len(g.sessions))
-	go func() { // Drain waits for it: its slot is free when it has ended
-		s.run()
-		g.remove(s)
-	}()
+	go s.run() // Drain waits for it: its slot is free when it has ended
 	return nil
 }
 

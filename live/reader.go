@@ -12,6 +12,8 @@ import (
 type reader struct {
 	*Session
 	link     *link
+	frame    Frame
+	command  Command
 	bad      int     // malformed messages in a row
 	audio    limiter // seconds of audio
 	messages limiter
@@ -49,25 +51,32 @@ func (s *Session) carry(l *link, resumed bool) {
 // the session has its reason to end are read, so that the closing handshake can end, and thrown away.
 func (s *Session) read(l *link, resumed bool) {
 	r := s.newReader(l, resumed)
-	var f Frame
-	var c Command
 	for {
-		f, c = Frame{}, Command{} // nothing that is over holds the browser's memory while it waits
-		if err := l.browser.Read(&f); err != nil {
+		if err := l.browser.Read(&r.frame); err != nil {
 			s.readFailed(l, err)
 			return
 		}
-		if s.ctx.Err() != nil {
-			continue
-		}
-		if err := s.dialect.Decode(f, &c); err == nil {
-			r.take(&c, len(f.Data))
-		} else if r.throttle(&Command{}) {
-			r.refuse(err, len(f.Data))
-		}
+		r.message()
 	}
 }
 
+// message carries out the message that was read, if that is still wanted. What it leaves holds nothing of the browser's
+// memory.
+//
+//go:noinline
+func (r *reader) message() {
+	if r.ctx.Err() == nil {
+		size := len(r.frame.Data)
+		if err := r.dialect.Decode(r.frame, &r.command); err == nil {
+			r.take(&r.command, size)
+		} else if r.throttle(&Command{}) {
+			r.refuse(err, size)
+		}
+	}
+	r.frame, r.command = Frame{}, Command{}
+}
+
+//go:noinline
 func (s *Session) newReader(l *link, resumed bool) *reader {
 	r := &reader{
 		Session: s, link: l,

@@ -145,12 +145,35 @@ func newID() string {
 }
 
 // run carries the conversation until it has ended. It is called by the gateway, once.
-func (s *Session) run() {
-	s.runUpstream()
+//
+// The owner of the upstream is one goroutine after another: each connection has a fresh one, so that what waits for the
+// model, most of the time for nothing, does not hold the stack that dialling and setting up have grown.
+func (s *Session) run() { s.carryOn(s.connect()) }
+
+// carryOn is the last thing that the owner of the upstream does with a connection; nil: the session ends.
+func (s *Session) carryOn(up Upstream) {
+	if up != nil {
+		go s.converse(up) // remove tells of the end of the last one
+		return
+	}
+	// The owner tells the browser, so that there is one place where a session ends.
+	s.finish()
 	s.cancel()
 	s.in.clear()
 	s.out.release()
 	s.logEnd()
+	s.gateway.remove(s)
+}
+
+// converse is the owner of the upstream while it has one connection.
+func (s *Session) converse(up Upstream) {
+	err := s.receive(up)
+	if s.ctx.Err() != nil {
+		up = nil
+	} else {
+		up = s.renew(err)
+	}
+	s.carryOn(up)
 }
 
 // plan is what the session was, or will be, asked for.
@@ -197,20 +220,6 @@ func (s *Session) upstreamFailed(err error) {
 	}
 	s.life.mu.Unlock()
 	s.up.wakeLater()
-}
-
-// runUpstream is the owner of the upstream for the session's whole life. When the session ends it is the one who
-// tells the browser, so that there is one place where a session ends.
-func (s *Session) runUpstream() {
-	up := s.connect()
-	for up != nil {
-		err := s.receive(up)
-		if s.ctx.Err() != nil {
-			break
-		}
-		up = s.renew(err)
-	}
-	s.finish()
 }
 
 // connect waits for the start, dials and waits for the setup's acceptance. nil: the session has a reason to end.
@@ -308,21 +317,29 @@ func orAuto(language string) string {
 func (s *Session) receive(up Upstream) error {
 	stop := context.AfterFunc(s.ctx, up.Wake)
 	defer stop()
-	var e Event
+	e := new(Event)
 	for {
 		e.Reset()
-		if err := up.Receive(&e); err != nil {
+		if err := up.Receive(e); err != nil {
 			return err
 		}
-		s.note(&e)
-		s.event(&e)
-		if s.draining.Load() && s.portable() {
-			s.end(ReasonServerDraining, "")
-		}
-		if s.due(&e) {
+		if s.take(e) {
 			return nil
 		}
 	}
+}
+
+// take passes an event on, and reports whether the upstream is to be renewed. As the reader's message it is apart from the
+// loop so that who waits there has a small stack.
+//
+//go:noinline
+func (s *Session) take(e *Event) (renew bool) {
+	s.note(e)
+	s.event(e)
+	if s.draining.Load() && s.portable() {
+		s.end(ReasonServerDraining, "")
+	}
+	return s.due(e)
 }
 
 // upstreamEnded ends the session for what the upstream's end means.
