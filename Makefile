@@ -17,7 +17,7 @@ CONFORMANCE := live/simulator/jsconformance
 PEERS := benchmarks/peers
 # What the client's build reads; what it writes among its sources is left out.
 CLIENT_SOURCES := $(shell find client \( -name node_modules -o -name .next -o -name out -o -name e2e -o -name test-results \
-	-o -path client/public/worklets -o -name .scripts \) -prune -o -type f -not -name '*.gen.ts' -not -name next-env.d.ts \
+	-o -path client/public/worklets -o -name .scripts -o -path client/packages/voice/dist -o -path client/packages/voice/LICENSE \) -prune -o -type f -not -name '*.gen.ts' -not -name next-env.d.ts \
 	-not -name '*.tsbuildinfo' -not -name '*.test.ts' -not -name '*.md' -print)
 
 # $(call need,program,packages): the program is there, or is installed from the system's packages where that is allowed.
@@ -95,11 +95,25 @@ test-go: $(CONFORMANCE)/node_modules/.installed $(PEERS)/node_modules/.installed
 	go test -race -vet=off ./... # lint runs vet
 
 .PHONY: test-client
-test-client: client/node_modules/.installed static/dist/index.html ## the page: types, lint, unit tests, build
+test-client: client/node_modules/.installed static/dist/index.html package ## the page: types, lint, unit tests, build; and the package
 	cd client && npm run typecheck && npm run lint && npm test
 
+.PHONY: package
+package: client/packages/voice/dist/index.js ## client/packages/voice, as it would be published: built, packed, and used from where it was unpacked
+	cd client && npm run package:test
+
+client/packages/voice/dist/index.js: client/node_modules/.installed $(CLIENT_SOURCES)
+	cd client && npm run package
+
+.PHONY: example
+example: build client/packages/voice/dist/index.js ## the package's 20-line page, served by Stonepot in place of its own
+	rm -rf bin/example && mkdir -p bin/example
+	cp client/packages/voice/example/index.html bin/example/
+	cp -R client/packages/voice/dist bin/example/
+	@STONEPOT_STATIC_DIR=bin/example exec bin/stonepot
+
 .PHONY: e2e
-e2e: build ## the built binary with the client under Node on lines that break, and with the page in headless Chromium, whose microphone plays a recording
+e2e: build client/packages/voice/dist/index.js ## the built binary with the client under Node on lines that break, and with the page in headless Chromium, whose microphone plays a recording
 	@if [ -z "$${CHROMIUM:-}" ] && ! command -v chromium chromium-browser google-chrome >/dev/null; then $(call install,Chromium,chromium); fi
 	cd client && STONEPOT_BIN=../bin/stonepot npm run e2e:node && STONEPOT_BIN=../bin/stonepot npm run e2e
 
@@ -177,5 +191,5 @@ screenshots: build ## pictures of the page in its states in bin/screenshots, and
 
 .PHONY: clean
 clean: ## remove what was built; installed packages stay
-	rm -rf bin client/.next client/.scripts client/out client/test-results
+	rm -rf bin client/.next client/.scripts client/packages/voice/dist client/out client/test-results
 	find static/dist -mindepth 1 -not -name .gitkeep -delete

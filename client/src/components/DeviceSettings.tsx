@@ -2,7 +2,6 @@ import { useEffect, useRef, useState } from "react";
 import { chime, listen } from "@/hooks/sound-test";
 import { useDevices, type DeviceChoice } from "@/hooks/use-devices";
 import type { Settings } from "@/settings/settings";
-import { canChooseSpeaker } from "@/voice/audio";
 import type { Call } from "@/voice/call";
 import { Group, Select } from "./fields";
 
@@ -60,7 +59,7 @@ export function DeviceSettings({ call, inCall, settings, onChange }: DeviceSetti
       <p role="status" className="text-sm text-danger empty:hidden">
         {refused && "Your browser did not give the microphone. Allow it with the icon beside the address."}
       </p>
-      {canChooseSpeaker() && devices.speakers.length > 0 && (
+      {devices.speakers.length > 0 && (
         <Select
           label="Speaker"
           value={settings.speaker}

@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useState } from "react";
+import { canChooseSpeaker } from "@/voice/audio";
 
 export interface DeviceChoice {
   readonly id: string;
@@ -7,6 +8,7 @@ export interface DeviceChoice {
 
 export interface DeviceList {
   readonly microphones: readonly DeviceChoice[];
+  /** None in browsers that have no choice of speakers. */
   readonly speakers: readonly DeviceChoice[];
 }
 
@@ -17,7 +19,7 @@ export function useDevices(): { devices: DeviceList; look: () => void } {
   const [devices, setDevices] = useState(none);
   const look = useCallback(() => {
     navigator.mediaDevices?.enumerateDevices().then(
-      (all) => setDevices({ microphones: choices(all, "audioinput"), speakers: choices(all, "audiooutput") }),
+      (all) => setDevices({ microphones: choices(all, "audioinput"), speakers: canChooseSpeaker() ? choices(all, "audiooutput") : [] }),
       () => setDevices(none),
     );
   }, []);

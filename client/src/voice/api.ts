@@ -10,6 +10,7 @@ export interface Admission {
   readonly protocols: readonly string[];
 }
 
+/** A model that a person may choose. */
 export interface ModelOffer {
   readonly id: string;
   readonly label: string;

@@ -17,6 +17,7 @@ import { isLive, transition, type Effect, type Event } from "./state";
 import { Talk } from "./talk";
 import { Timers } from "./timers";
 
+/** How a conversation begins. */
 export interface CallOptions {
   /** False: the conversation goes in writing. */
   readonly microphone: boolean;
@@ -24,6 +25,7 @@ export interface CallOptions {
   readonly config?: SessionConfig;
 }
 
+/** Call is one person's conversation, and the next one after it: what can be asked of it, what to draw of it (`subscribe`, `getSnapshot`), and how loud it is (`levels`). */
 export class Call {
   readonly levels: Levels = { microphone: 0, speech: 0 };
 

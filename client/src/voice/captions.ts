@@ -1,6 +1,7 @@
 // The conversation as text, from the pieces in which both sides' transcripts arrive. Pure: the list is never changed,
 // only replaced.
 
+/** What one side said, or wrote, in one turn; an answer grows while it is spoken. */
 export interface Caption {
   /** Stable while the caption grows. */
   readonly id: number;

@@ -1,7 +1,7 @@
 import { captureProcessor } from "./audio-format";
 import type { MicrophoneFrame } from "./framer";
 import { ProblemError, problemOf } from "./problem";
-import { captureWorkletUrl } from "./worklets.gen";
+import { workletUrls } from "./worklet-urls";
 
 /** A microphone that delivers frames until it is closed. */
 export interface Microphone {
@@ -18,7 +18,7 @@ export interface MicrophoneEvents {
 
 /** Loads the worklet; may begin before the person has answered the browser's question. */
 export function loadCapture(context: AudioContext): Promise<void> {
-  return context.audioWorklet.addModule(captureWorkletUrl);
+  return context.audioWorklet.addModule(workletUrls().capture);
 }
 
 /** What is asked of a microphone; a device that is gone is replaced by the system's own choice. */

@@ -1,6 +1,6 @@
 import { playbackProcessor, type PlaybackCommand } from "./audio-format";
 import type { PlaybackReport } from "./player";
-import { playbackWorkletUrl } from "./worklets.gen";
+import { workletUrls } from "./worklet-urls";
 
 /** The model's voice. Commands given before the worklet is loaded wait for it. */
 export interface Speaker {
@@ -33,7 +33,7 @@ export function openSpeaker(
   };
 
   context.audioWorklet
-    .addModule(playbackWorkletUrl)
+    .addModule(workletUrls().playback)
     .then(() => {
       if (closed) return;
       node = new AudioWorkletNode(context, playbackProcessor, { numberOfInputs: 0, outputChannelCount: [1] });

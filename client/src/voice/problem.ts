@@ -1,5 +1,6 @@
 // What can go wrong, in the words of the person it happens to: what happened, and what they can do about it.
 
+/** Why a conversation failed or ended early, in sentences for the person. */
 export interface Problem {
   /** A code of docs/protocol.md, or one of this page's own; stable, for tests and reports. */
   readonly code: string;

@@ -6,6 +6,7 @@ export const subprotocol = "stonepot.v1";
 /** Offered beside it by a connection that resumes a session: it needs no start ticket. */
 export const resumeSubprotocol = "stonepot.resume";
 
+/** How the end of speech is found. */
 export interface VadConfig {
   mode?: "auto" | "manual";
   startSensitivity?: "high" | "low";
@@ -38,6 +39,7 @@ export interface Resume {
   received: number | null;
 }
 
+/** What a client sends as text; sound goes as binary messages. */
 export type ClientMessage =
   | { type: "start_session"; config?: SessionConfig; resume?: Resume }
   | { type: "text"; text: string; turnComplete?: boolean }
@@ -52,12 +54,14 @@ export type ClientMessage =
   | { type: "ping"; t: number }
   | { type: "end_session" };
 
+/** Tokens, as the model counts them. */
 export interface Usage {
   inputTokens: number;
   outputTokens: number;
   estimatedCostUsd?: number;
 }
 
+/** What a turn took. */
 export interface TurnFacts {
   index: number;
   responseMs: number;
@@ -65,12 +69,14 @@ export interface TurnFacts {
   interrupted: boolean;
 }
 
+/** A function that the model wants to be called. */
 export interface ToolCall {
   id: string;
   name: string;
   args: unknown;
 }
 
+/** What a server sends as text; speech comes as binary messages. */
 export type ServerMessage =
   | { type: "session_started"; sessionId: string; workflow: string; resumeTicket: string | undefined }
   | {

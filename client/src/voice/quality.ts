@@ -20,6 +20,7 @@ const poorRttMs = 600;
 const fairWaiting = 25 + 12;
 const poorWaiting = 100 + 12;
 
+/** How well the line serves the conversation. */
 export function qualityOf({ rttMs, unacknowledged, underran, lost }: LineFacts): Quality {
   if (lost || rttMs >= poorRttMs || unacknowledged >= poorWaiting) return "poor";
   return underran || rttMs >= fairRttMs || unacknowledged >= fairWaiting ? "fair" : "good";

@@ -12,6 +12,7 @@ const transition = 0.125;
 /** Above this many phases (odd pairs of rates such as 44099 and 16000) rows of the table are interpolated. */
 const maxPhases = 512;
 
+/** Resampler converts a stream of samples from one rate to another: a windowed sinc, polyphase, for any pair of whole rates. */
 export class Resampler {
   /** Delay that the filter adds, in samples of the input rate. */
   readonly delay: number;

@@ -29,12 +29,14 @@ export interface CallSnapshot {
 /** Whether the conversation goes on nowhere, or in another window. */
 export type Offer = "continue" | "takeBack";
 
+/** What is told in passing. */
 export type Notice =
   /** `reconnecting`: the model is being found again; `resuming`: the server is. */
   | { readonly kind: "reconnecting" | "resuming" | "soundHeld" | "microphoneLost" | "offline" }
   | { readonly kind: "expiring"; readonly timeLeftMs: number }
   | { readonly kind: "tool"; readonly name: string };
 
+/** What the server said of the session, and how it goes. */
 export interface SessionFacts {
   readonly id: string;
   readonly model: string;

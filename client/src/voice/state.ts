@@ -1,6 +1,7 @@
 // The life of a call as a table: what a status and an event lead to. It is pure; call.ts carries the effects out.
 // state.vectors.json lists every edge, and the test checks it both ways.
 
+/** Where a conversation is: exactly one of these. */
 export type Status =
   | "idle"
   | "connecting"

@@ -6,6 +6,7 @@ import { redact } from "./redact";
 import { RingLog } from "./ring-log";
 import type { Socket } from "./socket";
 
+/** To the server, or from it. */
 export type Direction = "up" | "down";
 
 /** One line of the record. Times are milliseconds of the page's clock, which only goes forward. */

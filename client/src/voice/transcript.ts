@@ -2,6 +2,7 @@
 import type { Caption } from "./captions";
 import type { SessionFacts } from "./snapshot";
 
+/** Plain text, subtitles, or everything for programs. */
 export type TranscriptFormat = "text" | "srt" | "json";
 
 /** One caption may be read for so long at least, and is shown for so long per letter, in milliseconds. */
@@ -15,6 +16,7 @@ const mimeTypes: Readonly<Record<TranscriptFormat, string>> = {
 };
 const extensions: Readonly<Record<TranscriptFormat, string>> = { text: "txt", srt: "srt", json: "json" };
 
+/** A file to be saved. */
 export interface TranscriptFile {
   readonly name: string;
   readonly mimeType: string;
