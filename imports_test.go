@@ -23,23 +23,24 @@ var allowed = map[string]struct {
 		own: []string{"handlers", "live"}, banned: []string{viperPath, genaiPath, vertexPath},
 	},
 	"/handlers": {
-		own: []string{"live", "live/frame"}, banned: []string{viperPath, genaiPath, vertexPath},
+		own: []string{"live", "live/frame", "live/wire"}, banned: []string{viperPath, genaiPath, vertexPath},
 	},
 	"/live": {
 		// live knows no Fiber, no viper, no HTTP and no WebSocket library: its ends are interfaces.
 		own: []string{"live/frame"}, banned: []string{viperPath, genaiPath, vertexPath, fiberPath, "github.com/valyala/fasthttp", "github.com/fasthttp", "net/http"},
 	},
 	"/live/frame": {
-		banned: []string{viperPath, genaiPath, vertexPath, fiberPath, "net/http"},
+		own: []string{"live/wire"}, banned: []string{viperPath, genaiPath, vertexPath, fiberPath, "net/http"},
 	},
 	"/live/frame/rfc6455": {},
 	"/live/gemini": {
-		own: []string{"live", "live/frame"}, banned: []string{viperPath, fiberPath},
+		own: []string{"live", "live/frame", "live/wire"}, banned: []string{viperPath, fiberPath},
 	},
 	"/live/simulator": {
 		// It shares no codec with live/gemini, so that no mistake is made twice in the same way and stays hidden.
 		banned: []string{viperPath, fiberPath},
 	},
+	"/live/wire":       {banned: []string{viperPath, genaiPath, vertexPath, fiberPath, "net/http"}},
 	"/static":          {banned: []string{viperPath, genaiPath, vertexPath}},
 	"/static/compress": {own: []string{"static"}, banned: []string{viperPath, genaiPath, vertexPath, fiberPath}},
 }

@@ -8,11 +8,11 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/stonepot/stonepot/live"
 	"github.com/stonepot/stonepot/live/frame"
+	"github.com/stonepot/stonepot/live/wire"
 )
 
 // goodbyeWait is how long the other side has to answer our close frame before the connection is dropped.
@@ -33,22 +33,19 @@ var errSaidGoodbye = errors.New("websocket: the close frame has been sent")
 type fiberBrowser struct {
 	// Static after newFiberBrowser.
 	socket       net.Conn
-	raw          syscall.RawConn // nil when the socket cannot be tried without waiting (TLS, a pipe)
-	try          func(fd uintptr) bool
+	tcp          *wire.Conn // the same; nil when it cannot be tried without waiting (a pipe)
+	try          trier      // the same
 	writeTimeout time.Duration
 
 	// Owned by Read's caller.
 	reader *frame.Reader
 
 	// io's holder writes to the socket. Guarded by io:
-	io       sync.Mutex
-	pending  int    // bytes of a message that was begun; no control frame may come between
-	tail     []byte // rest of a control frame that was begun; no message may come between
-	tailBuf  [controlRoom]byte
-	broken   bool   // a write failed: what was begun can never be finished
-	tryBytes []byte // in and out of try
-	tryTaken int
-	tryErr   error
+	io      sync.Mutex
+	pending int    // bytes of a message that was begun; no control frame may come between
+	tail    []byte // rest of a control frame that was begun; no message may come between
+	tailBuf [controlRoom]byte
+	broken  bool // a write failed: what was begun can never be finished
 
 	waiting atomic.Bool // a pong or the goodbye wants to be written
 
@@ -65,19 +62,21 @@ type fiberBrowser struct {
 	readEnded atomic.Bool // nothing more can come from the other side
 }
 
+// trier is a socket that can be written without waiting.
+type trier interface {
+	TryWrite(p []byte) (n int, err error)
+}
+
 // newFiberBrowser makes a browser of a socket, from which early has been read already (see takeOver). Messages longer
 // than maxMessage bytes are refused as a frame.Error.
 func newFiberBrowser(socket net.Conn, early []byte, maxMessage int, writeTimeout time.Duration) *fiberBrowser {
 	b := &fiberBrowser{socket: socket, writeTimeout: writeTimeout, pongLen: -1}
-	if s, ok := b.socket.(syscall.Conn); ok && canTry {
-		if raw, err := s.SyscallConn(); err == nil {
-			b.raw = raw
-		}
-	}
-	b.try = b.tryOnce
 	var source io.Reader = (*browserSource)(b)
-	if b.raw != nil {
-		source = (*polledSource)(b)
+	if tcp, ok := socket.(*net.TCPConn); ok && wire.CanTry {
+		if w, err := wire.New(tcp); err == nil {
+			b.socket, b.tcp, b.try = w, w, w
+			source = (*polledSource)(b)
+		}
 	}
 	b.reader = frame.NewReader(source, frame.Server, maxMessage)
 	b.reader.Preload(early)
@@ -137,13 +136,13 @@ func (b *fiberBrowser) take(f *live.Frame) (given bool, err error) {
 
 // TryWrite implements live.Browser.
 func (b *fiberBrowser) TryWrite(p []byte) (n int, err error) {
-	if b.raw == nil || len(p) == 0 {
+	if b.try == nil || len(p) == 0 {
 		return 0, nil
 	}
 	b.io.Lock()
 	ready, err := b.ready(false)
 	if ready {
-		n, err = b.tryWrite(p)
+		n, err = b.try.TryWrite(p)
 		b.took(n, len(p), err)
 	}
 	b.io.Unlock()
@@ -193,17 +192,6 @@ func (b *fiberBrowser) ready(wait bool) (bool, error) {
 	return len(b.tail) == 0, nil
 }
 
-// tryWrite writes what the socket takes now. It is called with io held and raw set.
-func (b *fiberBrowser) tryWrite(p []byte) (int, error) {
-	b.tryBytes, b.tryTaken, b.tryErr = p, 0, nil
-	err := b.raw.Write(b.try)
-	b.tryBytes = nil
-	if err == nil {
-		err = b.tryErr
-	}
-	return b.tryTaken, err
-}
-
 // waitWrite writes all of p within the write timeout, or what is left of the goodbye's time. It is called with io held.
 func (b *fiberBrowser) waitWrite(p []byte) (int, error) {
 	if err := b.setWriteDeadline(time.Now().Add(b.writeTimeout)); err != nil {
@@ -238,7 +226,7 @@ func (b *fiberBrowser) Abort() {
 		return
 	}
 	b.readEnded.Store(true)
-	if tcp, ok := b.socket.(*net.TCPConn); ok && !b.closeSent.Load() {
+	if tcp, ok := b.socket.(interface{ SetLinger(sec int) error }); ok && !b.closeSent.Load() {
 		_ = tcp.SetLinger(0)
 	}
 	_ = b.socket.Close() // linger closes it once more, which does no harm
@@ -336,7 +324,7 @@ func (s *polledSource) Read(p []byte) (int, error) { return (*browserSource)(s).
 func (s *polledSource) Poll(try func(fd uintptr) bool) error {
 	b := (*fiberBrowser)(s)
 	for {
-		err := b.raw.Read(try)
+		err := b.tcp.Poll(try)
 		if err == nil || !b.onGoodbye(&err) {
 			return err
 		}

@@ -15,7 +15,7 @@ func (b *fiberBrowser) flush() {
 		left := b.pending > 0
 		if !left {
 			// A failed write shows at the next message or read; a control frame has nobody to tell.
-			err := b.writeControl(b.raw == nil)
+			err := b.writeControl(b.try == nil)
 			left = err != nil || len(b.tail) > 0
 		}
 		b.io.Unlock()
@@ -32,9 +32,9 @@ func (b *fiberBrowser) writeControl(wait bool) error {
 		if len(b.tail) == 0 && !b.nextControl() {
 			return nil
 		}
-		write := b.tryWrite
-		if wait {
-			write = b.waitWrite
+		write := b.waitWrite
+		if !wait {
+			write = b.try.TryWrite
 		}
 		n, err := write(b.tail)
 		b.tail = b.tail[n:]

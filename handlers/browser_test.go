@@ -8,7 +8,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -321,13 +320,13 @@ func TestBrowser_neverPutsAControlFrameIntoAMessage(t *testing.T) {
 }
 
 // fullSocket stands for a socket that takes nothing without waiting.
-type fullSocket struct{ syscall.RawConn }
+type fullSocket struct{}
 
-func (fullSocket) Write(func(uintptr) bool) error { return nil }
+func (fullSocket) TryWrite([]byte) (int, error) { return 0, nil }
 
 func TestBrowser_theReaderWritesAGoodbyeThatTheSocketDidNotTakeAtOnce(t *testing.T) {
 	addr := serveBrowser(t, 1<<20, Patience, func(b *fiberBrowser) {
-		b.raw = fullSocket{b.raw}
+		b.try = fullSocket{}
 		b.queuePong([]byte("waits as well"))
 		b.Close(live.ReasonEnded)
 		if b.closeSent.Load() {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"math"
 	"unicode/utf8"
+
+	"github.com/stonepot/stonepot/live/wire"
 )
 
 // Role is which end of the connection a Reader stands at.
@@ -64,7 +66,7 @@ type Reader struct {
 // NewReader reads messages of at most limit bytes from src.
 func NewReader(src io.Reader, role Role, limit int) *Reader {
 	r := &Reader{src: src, role: role, max: limit, size: smallBlock}
-	if p, ok := src.(Poller); ok && canPoll {
+	if p, ok := src.(Poller); ok && wire.CanTry {
 		r.poll, r.try = p, r.tryRead
 	} else if a, ok := src.(Awaiter); ok {
 		r.await = a

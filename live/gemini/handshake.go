@@ -12,6 +12,7 @@ import (
 
 	"github.com/fasthttp/websocket"
 	"github.com/stonepot/stonepot/live/frame"
+	"github.com/stonepot/stonepot/live/wire"
 )
 
 // attempt is one try to open a connection to one endpoint.
@@ -133,26 +134,31 @@ func (a *attempt) secure(ctx context.Context, network, addr string) (net.Conn, e
 	return a.keep(c, raw), nil
 }
 
-func (a *attempt) tcp(ctx context.Context, network, addr string) (*net.TCPConn, error) {
+func (a *attempt) tcp(ctx context.Context, network, addr string) (*wire.Conn, error) {
 	c, err := a.d.net.DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
-	raw, ok := c.(*net.TCPConn)
+	tcp, ok := c.(*net.TCPConn)
 	if !ok {
 		_ = c.Close()
 		return nil, fmt.Errorf("%s is not reached by TCP", addr)
 	}
 	// Go's default already, but the latency of every frame hangs on it.
-	if err := raw.SetNoDelay(true); err != nil {
-		_ = raw.Close()
+	err = tcp.SetNoDelay(true)
+	var raw *wire.Conn
+	if err == nil {
+		raw, err = wire.New(tcp)
+	}
+	if err != nil {
+		_ = tcp.Close()
 		return nil, err
 	}
 	return raw, nil
 }
 
 // keep remembers the connection behind the library's back.
-func (a *attempt) keep(c net.Conn, raw *net.TCPConn) net.Conn {
+func (a *attempt) keep(c net.Conn, raw *wire.Conn) net.Conn {
 	a.sock = &socket{Conn: c, raw: raw}
 	a.watch()
 	return a.sock

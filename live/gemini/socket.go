@@ -4,10 +4,10 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
-	"syscall"
 	"time"
 
 	"github.com/stonepot/stonepot/live/frame"
+	"github.com/stonepot/stonepot/live/wire"
 )
 
 // socket is a connection whose handshake a library with a buffer of its own reads. Its Read stops at the end of
@@ -15,7 +15,7 @@ import (
 // at afterwards.
 type socket struct {
 	net.Conn
-	raw *net.TCPConn // under TLS, or the same as Conn
+	raw *wire.Conn // under TLS, or the same as Conn
 
 	ahead     []byte // read from the connection, not yet given on
 	first     [1]byte
@@ -64,9 +64,7 @@ func (s *socket) Await() error {
 func (s *socket) source(maxMessage int) *frame.Reader {
 	var from io.Reader = s
 	if s.Conn == net.Conn(s.raw) {
-		if raw, err := s.raw.SyscallConn(); err == nil {
-			from = &plain{s, raw}
-		}
+		from = (*plain)(s)
 	}
 	r := frame.NewReader(from, frame.Client, maxMessage)
 	r.Preload(s.ahead)
@@ -75,13 +73,12 @@ func (s *socket) source(maxMessage int) *frame.Reader {
 }
 
 // plain is a socket without TLS.
-type plain struct {
-	*socket
-	descriptor syscall.RawConn
-}
+type plain socket
+
+func (p *plain) Read(b []byte) (int, error) { return (*socket)(p).Read(b) }
 
 // Poll implements frame.Poller.
-func (p *plain) Poll(try func(fd uintptr) bool) error { return p.descriptor.Read(try) }
+func (p *plain) Poll(try func(fd uintptr) bool) error { return p.raw.Poll(try) }
 
 // header is how many bytes of p belong to the HTTP header: it ends with an empty line.
 func (s *socket) header(p []byte) int {

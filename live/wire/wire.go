@@ -1,0 +1,57 @@
+// Package wire reads and writes TCP sockets for less than package net does.
+//
+// A net.Conn tells the scheduler of each system call, so that it may give the processor away while the call lasts. A
+// call on a socket that never blocks lasts a few microseconds, and what the scheduler does with them costs more than it
+// gives: a thread of its own wakes every 20 µs to look for calls that last long, finds some on a busy machine, and hands
+// their processor to another thread, which the caller then waits for. Here the calls are made as the runtime's own poller
+// makes them, and only waiting is left to the runtime, as in package net: deadlines and Close work as they do there.
+package wire
+
+import (
+	"net"
+	"syscall"
+)
+
+// Conn is a TCP connection. One goroutine may read at a time, and one may write; what it does not define here is the
+// net.TCPConn's.
+type Conn struct {
+	*net.TCPConn
+	raw     syscall.RawConn
+	in, out transfer
+}
+
+// transfer is one call under way: its arguments and results go this way, because the function that the runtime calls is
+// made once for a connection. A closure for each call would be an allocation for each frame.
+type transfer struct {
+	run  func(fd uintptr) (done bool)
+	p    []byte // what is left to do
+	n    int    // done
+	once bool   // do what can be done now, and do not wait
+	err  error
+}
+
+// New makes a Conn of c, which must not be read or written by itself any more.
+func New(c *net.TCPConn) (*Conn, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	w := &Conn{TCPConn: c, raw: raw}
+	w.in.run, w.out.run = w.read, w.write
+	return w, nil
+}
+
+func (t *transfer) begin(p []byte, once bool) { t.p, t.n, t.once, t.err = p, 0, once, nil }
+
+// end takes the results. waiting is what the runtime says, which knows of deadlines and of Close.
+func (t *transfer) end(waiting error) (int, error) {
+	t.p = nil
+	if t.err == nil {
+		t.err = waiting
+	}
+	return t.n, t.err
+}
+
+// Poll calls try with the descriptor now, and again whenever there may be something to read, until it answers true. It is
+// for readers that want no memory while they wait: see Read.
+func (c *Conn) Poll(try func(fd uintptr) (done bool)) error { return c.raw.Read(try) }
