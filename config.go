@@ -225,15 +225,19 @@ func (l *loader) readFile() error {
 	if len(data) > maxConfigBytes {
 		return fmt.Errorf("%s is larger than a configuration may be (%d bytes)", l.file, maxConfigBytes)
 	}
-	l.viper.SetConfigType("yaml")
-	if err := l.viper.ReadConfig(bytes.NewReader(data)); err != nil {
-		return notYAML(l.file, err)
-	}
+	// viper could parse the file itself, but the lines are wanted too, and parsing it twice is a tenth of the start.
 	var doc yaml.Node
 	in := yaml.NewDecoder(bytes.NewReader(data))
 	if err := in.Decode(&doc); errors.Is(err, io.EOF) {
 		return nil // nothing but comments
 	} else if err != nil {
+		return notYAML(l.file, err)
+	}
+	var values map[string]any
+	if err := doc.Decode(&values); err != nil {
+		return notYAML(l.file, err)
+	}
+	if err := l.viper.MergeConfigMap(values); err != nil {
 		return notYAML(l.file, err)
 	}
 	if err := in.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -64,12 +65,15 @@ func newServer(file string, environ []string, logs io.Writer) (_ *server, err er
 			s.listener.Close() //nolint:errcheck,gosec // err is what matters
 		}
 	}()
-	site, err := static.New(cfg.Static, s.log)
-	if err != nil {
-		return nil, err
-	}
+	var (
+		site     *static.Site
+		siteErr  error
+		building sync.WaitGroup
+	)
+	building.Go(func() { site, siteErr = static.New(cfg.Static, s.log) }) // beside the rest, which takes as long
 	backends, chats, err := s.backends()
-	if err != nil {
+	building.Wait()
+	if err = cmp.Or(siteErr, err); err != nil {
 		return nil, err
 	}
 	s.gateway = live.NewGateway(cfg.core(), backends, s.log)

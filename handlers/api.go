@@ -51,7 +51,7 @@ type API struct {
 	version string
 	log     *slog.Logger
 	began   time.Time
-	docs    *document
+	docs    func() *document
 
 	chatSlots chan struct{} // one for each chat that is being answered
 
@@ -68,7 +68,7 @@ func New(d Deps) *API {
 	return &API{
 		gateway: d.Gateway, chats: d.Chats, server: d.Server, cors: d.CORS, auth: d.Auth, chat: d.Chat,
 		proxies: newProxies(d.Server.TrustedProxies), version: d.Version, log: d.Log, began: time.Now(),
-		docs: mustDocument(), chatSlots: make(chan struct{}, d.Chat.MaxConcurrent), alive: alive, end: end,
+		docs: sync.OnceValue(mustDocument), chatSlots: make(chan struct{}, d.Chat.MaxConcurrent), alive: alive, end: end,
 	}
 }
 

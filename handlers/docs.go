@@ -185,7 +185,7 @@ func (a *API) OpenAPI(c *fiber.Ctx) error {
 // Docs answers GET /api/docs: one page that needs nothing else, scripts included.
 func (a *API) Docs(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
-	c.Set(fiber.HeaderContentSecurityPolicy, a.docs.policy)
+	c.Set(fiber.HeaderContentSecurityPolicy, a.docs().policy)
 	c.Set(fiber.HeaderCacheControl, "no-cache")
-	return c.Send(a.docs.page)
+	return c.Send(a.docs().page)
 }

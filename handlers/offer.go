@@ -134,7 +134,7 @@ func (a *API) Status(c *fiber.Ctx) error {
 		Endpoints      []endpoint              `json:"endpoints"`
 	}{
 		true, status, a.version, a.uptimeMs(), subprotocol, a.defaultBackend(), a.availability(), limitsOf(cfg.Limits),
-		cfg.Live.MaxSessions, a.docs.endpoints,
+		cfg.Live.MaxSessions, a.docs().endpoints,
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"path"
 	"strings"
+	"sync"
 )
 
 // file is one thing that can be answered, with everything that is known beforehand. Static after New; shared by all
@@ -12,9 +13,9 @@ import (
 type file struct {
 	status      int
 	contentType string
-	headers     []header        // sent with 200, 206, 304 and 416 alike
-	variants    [codings][]byte // nil where there is none; identity always is
-	etags       [codings]string // strong: each coding has its own, being different bytes
+	headers     []header               // sent with 200, 206, 304 and 416 alike
+	variants    [codings][]byte        // nil where there is none; identity always is
+	etags       [codings]func() string // strong: each coding has its own, being different bytes
 	available   [codings]bool
 	negotiated  bool // more than identity is available, so the answer varies by Accept-Encoding
 	hasPolicy   bool // headers has a Content-Security-Policy
@@ -36,7 +37,7 @@ func newFile(contentType, cache, policy string, variants [codings][]byte) *file 
 			continue
 		}
 		f.available[c] = true
-		f.etags[c] = etag(body)
+		f.etags[c] = sync.OnceValue(func() string { return etag(body) }) // hashed when it is first asked for: most never are
 		f.negotiated = f.negotiated || coding(c) != identity
 	}
 	f.headers = []header{
@@ -61,8 +62,16 @@ func (f *file) as404() *file {
 		}
 	}
 	missing.headers = append(missing.headers, newHeader("Cache-Control", "no-cache"))
-	missing.etags = [codings]string{}
+	missing.etags = [codings]func() string{}
 	return &missing
+}
+
+// tag is the validator of a coding; empty where there is none.
+func (f *file) tag(c coding) string {
+	if f.etags[c] == nil {
+		return ""
+	}
+	return f.etags[c]()
 }
 
 // etag is a strong validator: 128 bits of the content's SHA-256.

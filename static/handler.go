@@ -51,11 +51,11 @@ func (f *file) serve(ctx *fasthttp.RequestCtx) {
 		chosen, ranged = identity, true
 	}
 
-	if tags := request.PeekAll(fasthttp.HeaderIfMatch); len(tags) > 0 && !matchesAny(tags, f.etags[chosen], false) {
+	if tags := request.PeekAll(fasthttp.HeaderIfMatch); len(tags) > 0 && !matchesAny(tags, f.tag(chosen), false) {
 		f.sendHeaders(ctx, fasthttp.StatusPreconditionFailed, chosen)
 		return
 	}
-	if tags := request.PeekAll(fasthttp.HeaderIfNoneMatch); len(tags) > 0 && matchesAny(tags, f.etags[chosen], true) {
+	if tags := request.PeekAll(fasthttp.HeaderIfNoneMatch); len(tags) > 0 && matchesAny(tags, f.tag(chosen), true) {
 		f.sendHeaders(ctx, fasthttp.StatusNotModified, chosen)
 		return
 	}
@@ -72,7 +72,7 @@ func (f *file) serve(ctx *fasthttp.RequestCtx) {
 // compare with, a date in If-Range never matches.
 func (f *file) rangeApplies(request *fasthttp.RequestHeader) bool {
 	condition := request.Peek(fasthttp.HeaderIfRange)
-	return len(condition) == 0 || string(condition) == f.etags[identity]
+	return len(condition) == 0 || string(condition) == f.tag(identity)
 }
 
 func (f *file) pick(ctx *fasthttp.RequestCtx) coding {
@@ -128,7 +128,7 @@ func (f *file) sendHeaders(ctx *fasthttp.RequestCtx, status int, chosen coding) 
 		// Middleware may have set one that is meant for the API; a worker's script would be bound by it.
 		response.Header.Del(fasthttp.HeaderContentSecurityPolicy)
 	}
-	if tag := f.etags[chosen]; tag != "" {
+	if tag := f.tag(chosen); tag != "" {
 		response.Header.Set(fasthttp.HeaderETag, tag)
 	}
 	if f.negotiated {

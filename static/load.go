@@ -123,15 +123,22 @@ func (l *loader) read(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // only read from
-	data, err := io.ReadAll(io.LimitReader(f, max(l.budget, 0)+1))
-	if err != nil {
+	var buf bytes.Buffer
+	if info, err := f.Stat(); err == nil { // one piece of memory, of the right size
+		buf.Grow(int(min(info.Size(), max(l.budget, 0))) + bytes.MinRead)
+	}
+	if _, err := buf.ReadFrom(io.LimitReader(f, max(l.budget, 0)+1)); err != nil {
 		return nil, err
 	}
+	data := buf.Bytes()
 	l.budget -= int64(len(data)) + fileOverhead
 	if l.budget < 0 {
 		return nil, errTooLarge
 	}
-	return bytes.Clone(data), nil // ReadAll leaves up to a quarter of slack
+	if cap(data)-len(data) > fileOverhead { // it has grown, or shrunk, meanwhile
+		data = bytes.Clone(data)
+	}
+	return data, nil
 }
 
 var errTooLarge = errors.New("the files take more memory than static.max_bytes allows")

@@ -1,6 +1,6 @@
 // Package static serves the exported page: the Next.js export that is embedded in the binary, or a directory of
 // the operator's own. Every response is prepared when the server starts, so that a request costs a look into a table
-// and one write: no file is opened, hashed or compressed while people wait.
+// and one write: no file is opened or compressed while people wait, and each is hashed once, when it is first asked for.
 //
 // The export lies in dist/ and is not committed. `make client` builds it and fills dist/ through static/compress; a
 // binary built without it serves a page that says so.
