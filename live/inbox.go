@@ -252,7 +252,8 @@ func (in *inbox) clear() {
 type takeRule struct {
 	minBytes  int  // less audio than this waits for more…
 	flush     bool // …unless it has waited long enough
-	maxBytes  int  // audio is joined up to this
+	maxBytes  int  // frames are joined up to this
+	whole     int  // what came as one frame goes up as one message, up to this
 	holdAudio bool // a tool call is open, and the model forbids audio meanwhile
 }
 
@@ -282,12 +283,14 @@ func (in *inbox) take(dst []byte, rule takeRule) (pcm []byte, c *Command, at cur
 	if !rule.flush && in.unsent < rule.minBytes && in.commands == 0 {
 		return dst, nil, in.here()
 	}
+	frame := int64(0) // the number of the one that dst ends with
 	for in.done < in.items.len() {
 		it := in.items.at(in.done)
-		if it.waiting() || it.due() && len(dst) > 0 && len(dst)+it.length > rule.maxBytes {
+		if it.waiting() || it.due() && len(dst) > 0 && len(dst)+it.length > rule.most(it.seq != 0 && it.seq == frame) {
 			break
 		}
 		if it.due() {
+			frame = it.seq
 			dst = it.appendTo(dst)
 			in.unsent -= it.length
 			in.again = max(0, in.again-it.length)
@@ -298,6 +301,14 @@ func (in *inbox) take(dst []byte, rule takeRule) (pcm []byte, c *Command, at cur
 	}
 	in.trim()
 	return dst, nil, in.here()
+}
+
+// most is how long a message may become by one more item of audio.
+func (r *takeRule) most(sameFrame bool) int {
+	if sameFrame {
+		return max(r.maxBytes, r.whole)
+	}
+	return r.maxBytes
 }
 
 // due reports whether an item is audio that has yet to be given.

@@ -42,6 +42,7 @@ type Session struct {
 	bytesPerMs int // of the microphone's audio
 	minChunk   int // bytes
 	maxChunk   int // bytes
+	wholeFrame int // bytes
 
 	in      inbox
 	up      uplink
@@ -93,6 +94,7 @@ func newSession(g *Gateway, b Backend, cfg *Config, c Client, p plan) *Session {
 		bytesPerMs: rate * 2 / 1000,
 		minChunk:   bytesFor(cfg.Audio.MinUpstreamChunk),
 		maxChunk:   bytesFor(cfg.Audio.MaxUpstreamChunk),
+		wholeFrame: bytesFor(wholeFrame),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.name(newID())

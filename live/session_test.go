@@ -108,6 +108,31 @@ func TestSession_keepsEarlyAudioAndSendsItFirst(t *testing.T) {
 	})
 }
 
+func TestSession_aFrameThatCameWholeGoesUpWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := begin(t, nil)
+		synctest.Wait()
+		long, short, longest := tone(937, 16000), tone(20, 16000), tone(2500, 16000)
+		for _, f := range [][]byte{short, long, short, longest, long} {
+			st.browser.speak(f)
+			synctest.Wait()
+		}
+		st.end()
+		var sizes []int
+		for _, c := range st.up.got() {
+			sizes = append(sizes, len(c.PCM))
+		}
+		// The longest one is cut, in whole pieces of the memory that kept it, none longer than a second.
+		if len(sizes) < 7 || sizes[0] != len(short) || sizes[1] != len(long) || sizes[2] != len(short) || sizes[len(sizes)-1] != len(long) ||
+			len(sizes) > 8 || slices.Max(sizes) > 32_000 {
+			t.Errorf("messages of %v bytes", sizes)
+		}
+		if want := slices.Concat(short, long, short, longest, long); !bytes.Equal(st.up.pcm(), want) {
+			t.Errorf("%d bytes of audio went up, want %d in order", len(st.up.pcm()), len(want))
+		}
+	})
+}
+
 func TestSession_joinsShortFramesAndKeepsNoneWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := begin(t, nil)

@@ -93,17 +93,27 @@ func (s *Session) sendable(flush bool) bool {
 	return s.in.commands > 0 || s.in.unsent > 0 && (flush || s.in.unsent >= s.minChunk)
 }
 
+// wholeFrame is how much of a frame that came as one message goes up as one: it has arrived, and to cut it costs a message,
+// a mask and a system call for each piece, without the model hearing any of it earlier. Longer frames are cut, because
+// nobody says how long a message of audio models take.
+const wholeFrame = time.Second
+
+// longMessage is what a session keeps of the memory that joins audio, when its messages are short again.
+const longMessage = 8 << 10
+
 // sendAll is called with up.mu held. It reports whether there is an upstream to send to.
 func (s *Session) sendAll(flush bool) (ready bool, err error) {
 	u := &s.up
 	if u.upstream == nil {
 		return false, nil
 	}
-	rule := takeRule{minBytes: s.minChunk, flush: flush, maxBytes: s.maxChunk}
+	rule := takeRule{minBytes: s.minChunk, flush: flush, maxBytes: s.maxChunk, whole: s.wholeFrame}
 	for {
 		rule.holdAudio = s.tools.holdsAudio()
 		pcm, c, at := s.in.take(u.pcm[:0], rule)
-		u.pcm = pcm
+		if u.pcm = pcm; cap(pcm) > longMessage && len(pcm) > 0 && len(pcm) <= longMessage {
+			u.pcm = nil // pcm itself lives until it was sent
+		}
 		switch {
 		case c != nil && c.Kind == CommandToolResponse:
 			still := *c // c is kept as it is
