@@ -96,7 +96,7 @@ func (s *Session) takeOver(b Browser, r *Resume) (l *link, send bool, err error)
 // begun is what happens once the first connection is attached. It is called by the goroutine that attached it.
 func (s *Session) begun() {
 	p := s.plan()
-	s.log.Info("session started", "model", p.setup.Model.ID, "assistant", p.assistant, "simulated", s.backend.Simulated,
+	s.log().Info("session started", "model", p.setup.Model.ID, "assistant", p.assistant, "simulated", s.backend.Simulated,
 		"adopted", s.adopted, "address", s.client.Address, "trace", s.client.Trace)
 	for _, w := range p.warnings {
 		s.warn(w)
@@ -187,7 +187,7 @@ func (s *Session) lostLink(l *link, r Reason, err error) {
 	}
 	s.life.arrived = make(chan struct{})
 	s.life.mu.Unlock()
-	s.log.Info("the browser's connection is lost", "why", r.Code, "error", err)
+	s.log().Info("the browser's connection is lost", "why", r.Code, "error", err)
 	if s.draining.Load() {
 		s.tickSoon(0)
 		return

@@ -97,9 +97,9 @@ func (s *Session) turnComplete(e *Event) {
 func (s *Session) countUsage(u Usage) {
 	s.life.mu.Lock()
 	if s.life.plan.setup.Model.Usage == "cumulative" {
-		s.life.usageNow = u
+		s.life.spend().now = u
 	} else {
-		s.life.usageNow.Add(u)
+		s.life.spend().now.Add(u)
 	}
 	s.life.usageUntold = true
 	s.life.mu.Unlock()

@@ -53,9 +53,11 @@ func (s *Session) record() record {
 		r.counters.SilenceMs = silence * 1000 / 2 / int64(rate)
 	}
 	r.counters.Warnings = s.life.warnings
-	r.counters.add(s.life.counters)
-	r.usage = s.life.usage()
-	r.usage.Sub(s.life.usageBefore)
+	if spent := s.life.spent; spent != nil {
+		r.counters.add(spent.counters)
+		r.usage = s.life.usage()
+		r.usage.Sub(spent.before)
+	}
 	if !s.life.ended.IsZero() {
 		r.reason = s.life.reason.Code
 	}
@@ -89,10 +91,10 @@ func (s *Session) logEnd() {
 	s.life.mu.Unlock()
 	switch reason {
 	case ReasonInternal, ReasonUpstreamAuth:
-		s.log.Error("session ended", args...)
+		s.log().Error("session ended", args...)
 	case ReasonUpstreamUnavailable, ReasonUpstreamQuota, ReasonUpstreamRejected, ReasonSlowClient:
-		s.log.Warn("session ended", args...)
+		s.log().Warn("session ended", args...)
 	default:
-		s.log.Info("session ended", args...)
+		s.log().Info("session ended", args...)
 	}
 }

@@ -10,14 +10,11 @@ type life struct {
 	mu          sync.Mutex
 	browser     browserState
 	upstream    upstreamState
-	plan        plan      // what the next connection to the upstream will be asked for
+	plan        *plan     // what the next connection to the upstream will be asked for; never changed, as all plans
 	begun       time.Time // the conversation began, here or on another instance
 	ready       time.Time
-	counters    Counters
-	usageNow    Usage // tokens of the connection in use
-	usagePast   Usage // and of those before it
-	usageBefore Usage // and of those, the ones of other instances
-	usageUntold bool  // since it was last told
+	spent       *spent // nil: nothing yet
+	usageUntold bool   // since it was last told
 	warnings    int64
 
 	link       *link         // the newest connection of the browser
@@ -41,10 +38,29 @@ type life struct {
 	callbacks sync.WaitGroup // added to with mu held while not closed
 }
 
+// spent is what a session counts that has to do with a model that answers. Most idle sessions have none.
+type spent struct {
+	counters Counters
+	now      Usage // tokens of the connection in use
+	past     Usage // and of those before it
+	before   Usage // and of those, the ones of other instances
+}
+
+// spend is where to count. Called with mu held.
+func (l *life) spend() *spent {
+	if l.spent == nil {
+		l.spent = new(spent)
+	}
+	return l.spent
+}
+
 // usage is the session's total. Called with mu held.
 func (l *life) usage() Usage {
-	u := l.usagePast
-	u.Add(l.usageNow)
+	if l.spent == nil {
+		return Usage{}
+	}
+	u := l.spent.past
+	u.Add(l.spent.now)
 	return u
 }
 
@@ -62,7 +78,7 @@ func (l *life) end(r Reason, detail, field string, cause error) {
 func (s *Session) count(change func(*Counters)) {
 	s.life.mu.Lock()
 	defer s.life.mu.Unlock()
-	change(&s.life.counters)
+	change(&s.life.spend().counters)
 }
 
 // enter lets a timer's callback work on the session until leave; false: the session is over.

@@ -50,7 +50,7 @@ type outbox struct {
 	speech  time.Duration // in the voice lane
 	paid    time.Time     // when the speech that was sent will have been played
 	stalled time.Time     // since when the window has been closed; zero: it is open
-	event   Event         // reused, so that speech allocates nothing
+	event   *Event        // reused, so that speech allocates nothing; nil: none has come
 	acked   AckNotice     // reused, too
 	buf     []byte        // encodes a frame that is tried at once, or holds one that is sent again
 	rest    []byte        // of a frame that the socket took in part; points into buf or writing.data
@@ -116,8 +116,10 @@ var errOutboxFull = errors.New("the outbox is full")
 // speechTo sends or queues speech: pcm at rate Hz.
 func (o *outbox) speechTo(pcm []byte, rate int) {
 	o.mu.Lock()
-	e := &o.event
-	e.Kind = EventAudio
+	if o.event == nil {
+		o.event = &Event{Kind: EventAudio}
+	}
+	e := o.event
 	step := int(maxSpeechFrame*time.Duration(rate)/time.Second) * 2
 	if o.windowed() {
 		step = min(step, o.window/4&^1)

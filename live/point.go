@@ -111,7 +111,7 @@ func (s *Session) ticket(generation uint64, at point, released bool) (text strin
 	l.mu.Unlock()
 	text, err := s.gateway.sealer.seal(t)
 	if err != nil { // begin has made one already
-		s.log.Error("no ticket could be made", "error", err)
+		s.log().Error("no ticket could be made", "error", err)
 	}
 	return text
 }
@@ -163,7 +163,7 @@ func (s *Session) adopt(t *ticket, r *Resume) {
 	s.next.handle, s.next.knows = t.Handle, t.Turns
 	s.turns.index, s.turns.before = t.Turns, t.Turns
 	s.life.begun, s.life.recounts = t.Started, t.Recounts
-	s.life.usagePast, s.life.usageBefore = t.Usage, t.Usage
+	s.life.spend().past, s.life.spend().before = t.Usage, t.Usage
 	s.life.point = point{handle: t.Handle, covered: t.Covered, ahead: t.Ahead, activity: t.Activity}
 	s.out.tickets.push(issued{s.out.numbered, s.life.point})
 	if !t.Released { // its holder may have the upstream until it gives the browser up
@@ -174,7 +174,7 @@ func (s *Session) adopt(t *ticket, r *Resume) {
 
 // acks tells the client what has come from it.
 type acks struct {
-	timer *time.Timer
+	timer lateTimer
 	armed atomic.Bool
 	bytes atomic.Int64 // since the last one
 }
@@ -192,7 +192,9 @@ func (s *Session) acknowledge(size int) {
 	case s.acks.bytes.Add(max(1, int64(size))) >= ackBytes:
 		s.acknowledgeNow()
 	case s.acks.armed.CompareAndSwap(false, true):
-		s.acks.timer.Reset(ackAfter)
+		if !s.acks.timer.again(ackAfter) {
+			s.acks.timer.first(ackAfter, s.ackLate)
+		}
 	}
 }
 

@@ -44,7 +44,7 @@ func (s *Session) reconnect() Upstream {
 			n.attempts--
 			s.forgoHandle()
 			s.dropPoint()
-			s.log.Info("the resumption handle is dead; the next connection is seeded with the transcript")
+			s.log().Info("the resumption handle is dead; the next connection is seeded with the transcript")
 		case s.takeBack(err):
 			n.attempts--
 		case !s.heals(err):

@@ -245,7 +245,7 @@ func (s *Session) renew(err error) Upstream {
 			LostAudioMs:     int64(lost / s.bytesPerMs),
 		})
 	}
-	s.log.Info("the upstream was renewed", "why", why, "gapMs", milliseconds(time.Since(now)), "replayedMs", again/s.bytesPerMs, "lostMs", lost/s.bytesPerMs)
+	s.log().Info("the upstream was renewed", "why", why, "gapMs", milliseconds(time.Since(now)), "replayedMs", again/s.bytesPerMs, "lostMs", lost/s.bytesPerMs)
 	s.reopen(up)
 	return up
 }
@@ -278,10 +278,12 @@ func (s *Session) retire(err error, why string) {
 	s.life.mu.Lock()
 	s.life.move(eventBroken)
 	s.life.cause = nil
-	s.life.usagePast.Add(s.life.usageNow)
-	s.life.usageNow = Usage{}
+	if spent := s.life.spent; spent != nil {
+		spent.past.Add(spent.now)
+		spent.now = Usage{}
+	}
 	s.life.mu.Unlock()
-	s.log.Info("the upstream's connection ended", "why", why, "error", err)
+	s.log().Info("the upstream's connection ended", "why", why, "error", err)
 }
 
 // prepare decides what becomes of a turn that was going on, and sets the sender back to what the next connection does

@@ -64,7 +64,7 @@ func (g *Gateway) resume(d *door, slot *Slot, r *Resume) (*Session, *link) {
 		}
 		l, err := s.attach(d.browser, r)
 		if err == nil {
-			s.log.Info("session resumed", "address", d.client.Address, "generation", l.generation)
+			s.log().Info("session resumed", "address", d.client.Address, "generation", l.generation)
 			return s, l
 		}
 		if errors.Is(err, errForeign) {

@@ -14,7 +14,7 @@ func (r *ring[T]) at(i int) *T { return &r.buf[(r.head+i)&(len(r.buf)-1)] }
 
 func (r *ring[T]) push(v T) {
 	if r.n == len(r.buf) {
-		grown := make([]T, max(8, 2*len(r.buf)))
+		grown := make([]T, max(2, 2*len(r.buf)))
 		for i := range r.n {
 			grown[i] = *r.at(i)
 		}

@@ -36,13 +36,12 @@ type Session struct {
 	adopted    bool          // it goes on with a conversation of another instance
 	resumable  bool
 	cutShort   bool // the other instance may have been in the middle of an answer
-	log        *slog.Logger
-	outputRate int // Hz
-	inputRate  int // Hz
-	bytesPerMs int // of the microphone's audio
-	minChunk   int // bytes
-	maxChunk   int // bytes
-	wholeFrame int // bytes
+	outputRate int  // Hz
+	inputRate  int  // Hz
+	bytesPerMs int  // of the microphone's audio
+	minChunk   int  // bytes
+	maxChunk   int  // bytes
+	wholeFrame int  // bytes
 
 	in      inbox
 	up      uplink
@@ -61,7 +60,7 @@ type Session struct {
 	expiryTold atomic.Bool
 	draining   atomic.Bool // it ends as soon as another instance can go on with it
 
-	flushTimer *time.Timer
+	flushTimer lateTimer
 	flushArmed atomic.Bool
 	timerMu    sync.Mutex
 	timer      *time.Timer
@@ -98,8 +97,8 @@ func newSession(g *Gateway, b Backend, cfg *Config, c Client, p plan) *Session {
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.name(newID())
-	s.life.plan, s.life.begun = p, now
-	s.updates.tried, s.updates.given = p, p
+	s.life.plan, s.life.begun = &p, now
+	s.updates.tried, s.updates.given = &p, &p
 	s.life.browser, s.life.upstream = browserDetached, upstreamConnecting
 	s.in.maxUnsent = bytesFor(cfg.Audio.Inbox)
 	s.in.budget, s.out.kept.budget = g.budget, g.budget
@@ -118,8 +117,6 @@ func newSession(g *Gateway, b Backend, cfg *Config, c Client, p plan) *Session {
 	s.touch(now)
 	s.up.lastSent.Store(now.UnixNano())
 	s.watch.after = cfg.Resume.Watchdog
-	s.flushTimer = stopped(s.flushShort)
-	s.acks.timer = stopped(s.ackLate)
 	s.timer = stopped(s.tick)
 	return s
 }
@@ -127,9 +124,34 @@ func newSession(g *Gateway, b Backend, cfg *Config, c Client, p plan) *Session {
 // name gives a session that has not begun its id.
 func (s *Session) name(id string) {
 	s.id = id
-	s.log = s.gateway.log.With("session", id, "backend", s.backend.Name)
 	s.dialect = newStonepot(id, s.config.Limits)
 	s.out.dialect = s.dialect
+}
+
+// lateTimer is a timer that is made when it is needed first: most idle sessions never do. The zero value has none.
+type lateTimer struct{ timer atomic.Pointer[time.Timer] }
+
+// again sets the timer; false: there is none yet.
+func (t *lateTimer) again(d time.Duration) bool {
+	timer := t.timer.Load()
+	if timer != nil {
+		timer.Reset(d)
+	}
+	return timer != nil
+}
+
+// first makes the timer, for f. It is apart from again because a method as a value is an allocation.
+func (t *lateTimer) first(d time.Duration, f func()) { t.timer.Store(time.AfterFunc(d, f)) }
+
+func (t *lateTimer) stop() {
+	if timer := t.timer.Load(); timer != nil {
+		timer.Stop()
+	}
+}
+
+// log is the gateway's, with what says which session it is. It is made for each line: there are few, and far between.
+func (s *Session) log() *slog.Logger {
+	return s.gateway.log.With("session", s.id, "backend", s.backend.Name)
 }
 
 // stopped is a timer for f that does not run yet.
@@ -179,7 +201,7 @@ func (s *Session) converse(up Upstream) {
 }
 
 // plan is what the session was, or will be, asked for.
-func (s *Session) plan() plan {
+func (s *Session) plan() *plan {
 	s.life.mu.Lock()
 	defer s.life.mu.Unlock()
 	return s.life.plan
@@ -363,9 +385,9 @@ func (s *Session) finish() {
 		s.next.deadline.Stop()
 	}
 	s.life.close()
-	for _, t := range []*time.Timer{s.flushTimer, s.acks.timer, s.timer} {
-		t.Stop() // after life.close: a callback may have armed it again
-	}
+	s.flushTimer.stop() // after life.close: a callback may have armed it again
+	s.acks.timer.stop()
+	s.timer.Stop()
 
 	r := s.farewell()
 	draining := r == ReasonServerDraining

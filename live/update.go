@@ -16,8 +16,8 @@ import (
 
 // updates is what becomes of them. But for woken and behind it is guarded by life.mu.
 type updates struct {
-	tried   plan      // what the newest connection was asked for
-	given   plan      // what the connection in use was asked for; before the first: what start_session was
+	tried   *plan     // what the newest connection was asked for
+	given   *plan     // what the connection in use was asked for; before the first: what start_session was
 	pending bool      // the plan is another than what was given
 	untold  bool      // an update was accepted and the client has not been answered
 	since   time.Time // the connection in use was set up
@@ -116,7 +116,7 @@ func set[T any](p **T, v *T) {
 }
 
 // revise is a plan with what an update changes. The error is a *MessageError that ends nothing.
-func revise(cfg *Config, backend string, old plan, u *StartConfig) (plan, error) {
+func revise(cfg *Config, backend string, old *plan, u *StartConfig) (plan, error) {
 	changed := u.asked()
 	for _, f := range changed {
 		if !slices.Contains(updatable, f) {
@@ -153,9 +153,9 @@ func (s *Session) update(u *StartConfig) (send bool) {
 	for _, w := range p.warnings {
 		s.warn(w)
 	}
-	s.log.Info("the session was asked to change", "fields", u.asked())
+	s.log().Info("the session was asked to change", "fields", u.asked())
 	s.life.mu.Lock()
-	s.life.plan, s.life.stale = p, true // the ticket has to know
+	s.life.plan, s.life.stale = &p, true // the ticket has to know
 	s.updates.untold = true
 	s.life.mu.Unlock()
 	s.tickSoon(ticketPause)
@@ -167,7 +167,7 @@ func (s *Session) update(u *StartConfig) (send bool) {
 func (s *Session) settle() (send bool) {
 	s.life.mu.Lock()
 	want, have := s.life.plan, s.updates.given
-	s.updates.pending = !reflect.DeepEqual(want.setup, have.setup)
+	s.updates.pending = want != have && !reflect.DeepEqual(want.setup, have.setup)
 	live := s.life.upstream == upstreamLive
 	told := live && s.updates.untold && !s.updates.pending
 	instructs := live && s.updates.pending && instructionOnly(have.setup, want.setup)
@@ -228,14 +228,14 @@ func (s *Session) takeBack(err error) bool {
 	s.life.plan, s.life.stale = s.updates.given, true
 	s.updates.pending, s.updates.untold = false, false
 	s.life.mu.Unlock()
-	s.log.Info("the model refused what the session was asked to change", "error", err)
+	s.log().Info("the model refused what the session was asked to change", "error", err)
 	s.warn(WarningNotice{Code: ReasonBadConfig.Code, Message: "The model refused the change, and it was taken back: " + refusal.Detail})
 	return true
 }
 
 // inEffect notes that the upstream accepted what it was asked for, which it returns. It is called by the owner of the upstream,
 // before anything may be sent.
-func (s *Session) inEffect() plan {
+func (s *Session) inEffect() *plan {
 	s.mic.mu.Lock()
 	defer s.mic.mu.Unlock()
 	s.life.mu.Lock()

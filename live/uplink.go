@@ -15,7 +15,7 @@ type uplink struct {
 	owned  atomic.Pointer[Upstream] // from the dial on, for those who end it without being the sender
 	waking *time.Timer              // armed by a failed send; guarded by mu
 	pcm    []byte                   // joined audio on its way into the encoder
-	audio  Command                  // reused, so that audio allocates nothing
+	audio  *Command                 // reused, so that audio allocates nothing; nil: none has come
 
 	lastSent atomic.Int64 // Unix nanoseconds
 	index    int64        // the last message's index at the upstream; guarded by mu
@@ -123,8 +123,11 @@ func (s *Session) sendAll(flush bool) (ready bool, err error) {
 			c = &still
 		case c != nil:
 		case len(pcm) > 0:
-			u.audio.Kind, u.audio.PCM = CommandAudio, pcm
-			c = &u.audio
+			if u.audio == nil {
+				u.audio = &Command{Kind: CommandAudio}
+			}
+			u.audio.PCM = pcm
+			c = u.audio
 		default:
 			return true, nil
 		}
@@ -158,7 +161,10 @@ func (s *Session) armFlush() {
 	if !ok || !s.flushArmed.CompareAndSwap(false, true) {
 		return
 	}
-	s.flushTimer.Reset(max(s.config.Audio.MinUpstreamChunk-time.Since(since), time.Millisecond))
+	wait := max(s.config.Audio.MinUpstreamChunk-time.Since(since), time.Millisecond)
+	if !s.flushTimer.again(wait) {
+		s.flushTimer.first(wait, s.flushShort)
+	}
 }
 
 // flushShort is the flush timer's function.

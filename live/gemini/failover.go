@@ -19,7 +19,7 @@ func (u *upstream) connect(ctx context.Context) error {
 	for len(u.left) > 0 {
 		e := u.left[0]
 		u.left = u.left[1:]
-		setup, err := buildSetup(&u.setup, e)
+		setup, err := buildSetup(u.setup, e)
 		if err != nil {
 			return err
 		}

@@ -15,7 +15,8 @@ import (
 type upstream struct {
 	// Static after newUpstream.
 	d      *Dialer
-	setup  live.Setup
+	rate   int             // of the model's voice, Hz
+	model  string          // its id
 	ctx    context.Context // ends with Wake and Close: for dialling the next endpoint
 	cancel context.CancelFunc
 
@@ -29,6 +30,7 @@ type upstream struct {
 
 	// Owned by the receiver; reading is held during Receive, so that a goodbye can wait for its end.
 	reading  sync.Mutex
+	setup    *live.Setup // nil: it was accepted
 	reader   *frame.Reader
 	msg      message
 	carry    carry
@@ -57,8 +59,9 @@ type link struct {
 func newUpstream(d *Dialer, s live.Setup) *upstream {
 	ctx, cancel := context.WithCancel(context.Background())
 	tag, _ := untagHandle(s.Handle)
-	u := &upstream{d: d, setup: s, ctx: ctx, cancel: cancel, enc: newEncoder(&s), left: d.order(tag)}
-	u.newest.Store(&s.Handle)
+	u := &upstream{d: d, setup: &s, rate: s.Model.OutputRate(), model: s.Model.ID, ctx: ctx, cancel: cancel, enc: newEncoder(&s), left: d.order(tag)}
+	handle := s.Handle // alone: its address would keep the setup
+	u.newest.Store(&handle)
 	return u
 }
 
@@ -223,7 +226,7 @@ func (u *upstream) deliver(e *live.Event) error {
 		if err := u.seed(); err != nil {
 			return u.end(writeTrouble(err))
 		}
-		u.setup = live.Setup{Model: u.setup.Model}
+		u.setup = nil
 		u.ready.Store(true)
 	case live.EventAudio:
 		u.checkRate()
@@ -240,7 +243,7 @@ func (u *upstream) deliver(e *live.Event) error {
 
 // seed sends the history, which an upstream that was told to expect it takes before anything else.
 func (u *upstream) seed() error {
-	if !seeds(&u.setup) {
+	if !seeds(u.setup) {
 		return nil
 	}
 	p, err := u.enc.json(contentMessage(u.setup.History, true))
@@ -254,13 +257,13 @@ func (u *upstream) seed() error {
 // checkRate says once when the model's voice comes at another rate than the configuration says: it would sound
 // too high or too low.
 func (u *upstream) checkRate() {
-	rate, want := u.msg.pieces[u.msg.part-1].rate, u.setup.Model.OutputRate()
+	rate, want := u.msg.pieces[u.msg.part-1].rate, u.rate
 	if rate == 0 || rate == want || u.reported {
 		return
 	}
 	u.reported = true
 	u.d.log.Warn("the model's audio has another rate than models.output_sample_rate says",
-		"model", u.setup.Model.ID, "configured", want, "received", rate)
+		"model", u.model, "configured", want, "received", rate)
 }
 
 // end makes trouble the last word of this connection.
