@@ -2,11 +2,13 @@ package handlers
 
 import (
 	"bytes"
-	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"strings"
@@ -21,20 +23,31 @@ const (
 	headerCloudTrace = "X-Cloud-Trace-Context"
 
 	requestIDKey = "requestId"
-	addressKey   = "address"
+	proxiesKey   = "proxies"
 )
 
 // Identify gives each request an id and finds out where it comes from, for everything behind it.
 func (a *API) Identify(c *fiber.Ctx) error {
 	id := c.Get(headerRequestID)
-	if !plainToken(id) {
-		id = rand.Text()
+	if plainToken(id) {
+		id = strings.Clone(id)
+	} else {
+		id = newRequestID()
 	}
-	id = strings.Clone(id)
 	c.Locals(requestIDKey, id)
-	c.Locals(addressKey, a.proxies.address(c))
-	c.Set(headerRequestID, id)
+	c.Locals(proxiesKey, &a.proxies)
+	c.Response().Header.SetCanonical(requestIDName, []byte(id))
 	return c.Next()
+}
+
+var requestIDName = []byte(headerRequestID)
+
+// newRequestID is unlike every other. It is no secret: anybody may guess it.
+func newRequestID() string {
+	var raw [16]byte
+	binary.LittleEndian.PutUint64(raw[:], rand.Uint64())
+	binary.LittleEndian.PutUint64(raw[8:], rand.Uint64())
+	return hex.EncodeToString(raw[:])
 }
 
 // plainToken reports whether s is fit for a log line and a header.
@@ -49,8 +62,8 @@ func requestID(c *fiber.Ctx) string {
 
 // address is the client's, as far as server.trusted_proxies lets it be known.
 func address(c *fiber.Ctx) string {
-	if addr, ok := c.Locals(addressKey).(string); ok {
-		return addr
+	if p, ok := c.Locals(proxiesKey).(*proxies); ok {
+		return p.address(c)
 	}
 	return c.Context().RemoteIP().String()
 }

@@ -15,7 +15,7 @@ type file struct {
 	contentType string
 	headers     []header               // sent with 200, 206, 304 and 416 alike
 	variants    [codings][]byte        // nil where there is none; identity always is
-	etags       [codings]func() string // strong: each coding has its own, being different bytes
+	etags       [codings]func() []byte // strong: each coding has its own, being different bytes
 	available   [codings]bool
 	negotiated  bool // more than identity is available, so the answer varies by Accept-Encoding
 	hasPolicy   bool // headers has a Content-Security-Policy
@@ -37,7 +37,7 @@ func newFile(contentType, cache, policy string, variants [codings][]byte) *file 
 			continue
 		}
 		f.available[c] = true
-		f.etags[c] = sync.OnceValue(func() string { return etag(body) }) // hashed when it is first asked for: most never are
+		f.etags[c] = sync.OnceValue(func() []byte { return []byte(etag(body)) }) // hashed when it is first asked for: most never are
 		f.negotiated = f.negotiated || coding(c) != identity
 	}
 	f.headers = []header{
@@ -62,14 +62,14 @@ func (f *file) as404() *file {
 		}
 	}
 	missing.headers = append(missing.headers, newHeader("Cache-Control", "no-cache"))
-	missing.etags = [codings]func() string{}
+	missing.etags = [codings]func() []byte{}
 	return &missing
 }
 
-// tag is the validator of a coding; empty where there is none.
-func (f *file) tag(c coding) string {
+// tag is the validator of a coding; nil where there is none.
+func (f *file) tag(c coding) []byte {
 	if f.etags[c] == nil {
-		return ""
+		return nil
 	}
 	return f.etags[c]()
 }

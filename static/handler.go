@@ -72,7 +72,7 @@ func (f *file) serve(ctx *fasthttp.RequestCtx) {
 // compare with, a date in If-Range never matches.
 func (f *file) rangeApplies(request *fasthttp.RequestHeader) bool {
 	condition := request.Peek(fasthttp.HeaderIfRange)
-	return len(condition) == 0 || string(condition) == f.tag(identity)
+	return len(condition) == 0 || bytes.Equal(condition, f.tag(identity))
 }
 
 func (f *file) pick(ctx *fasthttp.RequestCtx) coding {
@@ -116,6 +116,8 @@ func (f *file) sendRange(ctx *fasthttp.RequestCtx, header []byte) bool {
 	return true
 }
 
+var etagName = []byte("Etag") // as fasthttp spells it
+
 // sendHeaders sets everything but the body.
 func (f *file) sendHeaders(ctx *fasthttp.RequestCtx, status int, chosen coding) {
 	response := &ctx.Response
@@ -128,8 +130,8 @@ func (f *file) sendHeaders(ctx *fasthttp.RequestCtx, status int, chosen coding) 
 		// Middleware may have set one that is meant for the API; a worker's script would be bound by it.
 		response.Header.Del(fasthttp.HeaderContentSecurityPolicy)
 	}
-	if tag := f.tag(chosen); tag != "" {
-		response.Header.Set(fasthttp.HeaderETag, tag)
+	if tag := f.tag(chosen); tag != nil {
+		response.Header.SetCanonical(etagName, tag)
 	}
 	if f.negotiated {
 		vary(&response.Header)

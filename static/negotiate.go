@@ -103,7 +103,7 @@ func thousandths(v []byte) int {
 
 // matchesAny says whether one of the headers (If-None-Match, If-Match) lists etag or is "*". Weak compares without
 // the W/ mark (RFC 9110 §8.8.3.2): a proxy that recompresses weakens our tags, and the file is still the same.
-func matchesAny(headers [][]byte, etag string, weak bool) bool {
+func matchesAny(headers [][]byte, etag []byte, weak bool) bool {
 	for _, list := range headers {
 		for {
 			list = bytes.TrimLeft(list, " \t,")
@@ -125,7 +125,7 @@ func matchesAny(headers [][]byte, etag string, weak bool) bool {
 				break
 			}
 			tag := list[:end+2]
-			if string(tag) == etag && (weak || !marked) {
+			if bytes.Equal(tag, etag) && (weak || !marked) {
 				return true
 			}
 			list = list[end+2:]

@@ -74,7 +74,7 @@ func FuzzMatchesAny(f *testing.F) {
 	f.Fuzz(func(t *testing.T, list string) {
 		const tag = `"0123456789abcdef"`
 		headers := [][]byte{[]byte(list)}
-		strong, weak := matchesAny(headers, tag, false), matchesAny(headers, tag, true)
+		strong, weak := matchesAny(headers, []byte(tag), false), matchesAny(headers, []byte(tag), true)
 		if strong && !weak {
 			t.Errorf("%q matches strongly but not weakly", list)
 		}
