@@ -1,25 +1,12 @@
 // The conversation's text: times, copy, files, and a reader who scrolls.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { after, before, describe, it } from "node:test";
-import { launchChromium, onPage } from "./chromium.mjs";
+import { describe, it } from "node:test";
 import { accessible, facts, press, until, write } from "./page.mjs";
-import { startStonepot } from "./stonepot.mjs";
+import { answersAtOnce, setUp } from "./setup.mjs";
 import { end, muted, start } from "./stories.mjs";
 
-/** @type {import("./stonepot.mjs").Server} */
-let server;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  server = await startStonepot();
-  browser = await launchChromium();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+const here = setUp({ config: answersAtOnce, chromium: { microphone: "silent" } });
 
 /** @param {import("playwright-core").Page} page @param {string} format */
 async function saved(page, format) {
@@ -30,7 +17,7 @@ async function saved(page, format) {
 
 describe("captions", () => {
   it("are copied and saved as text, SRT and JSON, during the conversation and after it", { timeout: 90_000 }, () =>
-    onPage(
+    here.onPage(
       async (page) => {
         await start(page);
         await muted(page);
@@ -57,15 +44,19 @@ describe("captions", () => {
         assert.deepEqual(json.captions.map((/** @type {any} */ c) => [c.who, c.text]), captions.map((c) => [c.who, c.text]));
         assert.ok(json.session.id && json.session.simulated);
       },
-      { from: browser, url: server.url, permissions: ["clipboard-read", "clipboard-write"] },
+      { permissions: ["clipboard-read", "clipboard-write"] },
     ));
 
   it("leave a reader alone who scrolled up, and bring them back", { timeout: 90_000 }, () =>
-    onPage(
+    here.onPage(
       async (page) => {
         await start(page);
         await muted(page);
-        for (let i = 0; i < 8; i++) await write(page, `This is message ${i}. ${"It is long. ".repeat(12)}`);
+        const box = page.getByRole("textbox", { name: "Message" });
+        for (let i = 0; i < 8; i++) {
+          await box.fill(`This is message ${i}. ${"It is long. ".repeat(12)}`);
+          await page.keyboard.press("Enter");
+        }
         await until(page, "the words", (f) => f.captions.filter((c) => c.text.includes("This is message")).length >= 8);
         const log = page.getByRole("log");
         const fromEnd = () => log.evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight);
@@ -83,6 +74,6 @@ describe("captions", () => {
         assert.ok((await fromEnd()) < 80, "the newest words are shown");
         await end(page);
       },
-      { from: browser, url: server.url, viewport: { width: 390, height: 844 } },
+      { viewport: { width: 390, height: 844 } },
     ));
 });

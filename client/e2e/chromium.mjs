@@ -4,7 +4,10 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { findChromium } from "./find.mjs";
 
-export const recording = fileURLToPath(new URL("fixtures/two-utterances.wav", import.meta.url));
+/** @param {string} name */
+const fixture = (name) => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
+
+export const recording = fixture("two-utterances.wav");
 
 const quiet = [
   "--no-sandbox",
@@ -16,18 +19,23 @@ const quiet = [
   "--disable-sync",
 ];
 
+/** A microphone at which this is heard, again and again. @param {string} file */
+const hears = (file) => [
+  "--use-fake-device-for-media-stream",
+  "--use-fake-ui-for-media-stream",
+  `--use-file-for-fake-audio-capture=${file}`,
+];
+
 /**
  * @param {object} [options]
- * @param {"speaks" | "refused" | "missing"} [options.microphone]
+ * @param {"speaks" | "silent" | "refused" | "missing"} [options.microphone]
  * @param {string[]} [options.args]
  */
 export function launchChromium({ microphone = "speaks", args = [] } = {}) {
   const device = {
-    speaks: [
-      "--use-fake-device-for-media-stream",
-      "--use-fake-ui-for-media-stream",
-      `--use-file-for-fake-audio-capture=${recording}`,
-    ],
+    speaks: hears(recording),
+    // For stories in writing: what was said before the microphone was muted would be answered first.
+    silent: hears(fixture("silence.wav")),
     // Without the pretended person at the prompt, headless Chromium says no.
     refused: ["--use-fake-device-for-media-stream"],
     missing: ["--use-fake-ui-for-media-stream"],

@@ -1,36 +1,15 @@
 // The whole path in Chromium: microphone, page, Stonepot, simulator, and back to the speaker.
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import { launchChromium, onPage as onPageOf } from "./chromium.mjs";
+import { describe, it } from "node:test";
+import { launchChromium } from "./chromium.mjs";
 import { accessible, facts, press, until, write } from "./page.mjs";
+import { setUp } from "./setup.mjs";
 import { startStonepot } from "./stonepot.mjs";
-import { answered, end, interruptedByHand, interruptedByVoice, muted, renewed, spokenAnew, start } from "./stories.mjs";
+import { answered, end, interruptedByVoice, muted, start } from "./stories.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
-/** @type {import("./stonepot.mjs").Server} */
-let server;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  server = await startStonepot();
-  browser = await launchChromium();
-});
-after(async () => {
-  await browser?.close();
-  const code = await server?.stop();
-  if (server) assert.equal(code, 0, `stonepot ends cleanly:\n${server.log()}`);
-});
-
-/**
- * A story on this file's server, in its browser, unless told otherwise.
- * @param {(page: Page) => Promise<void>} story
- * @param {Partial<Parameters<typeof onPageOf>[1]>} [options]
- */
-function onPage(story, options = {}) {
-  return onPageOf(story, { from: browser, url: server.url, ...options });
-}
+const here = setUp();
 
 /**
  * The name of what has the keyboard's focus.
@@ -42,14 +21,14 @@ function focused(page) {
 
 /** How many sessions the server holds now. */
 async function activeSessions() {
-  const response = await fetch(`${server.url}/api/session/stats`);
+  const response = await fetch(`${here.server.url}/api/session/stats`);
   const body = /** @type {any} */ (await response.json());
   return Number(body.active ?? body.stats?.active ?? body.sessions?.active);
 }
 
 describe("a conversation", () => {
   it("is heard and read on both sides, and ends cleanly", { timeout: 60_000 }, () =>
-    onPage(async (page) => {
+    here.onPage(async (page) => {
       const idle = await facts(page);
       assert.equal(idle.status, "idle");
       assert.equal(idle.title, "Press to talk");
@@ -67,22 +46,14 @@ describe("a conversation", () => {
     }));
 
   it("is interrupted by voice", { timeout: 60_000 }, () =>
-    onPage(async (page) => {
+    here.onPage(async (page) => {
       await start(page);
       await interruptedByVoice(page);
       await end(page);
     }));
 
-  it("is interrupted by the button, and by Escape", { timeout: 120_000 }, () =>
-    onPage(async (page) => {
-      await start(page);
-      await interruptedByHand(page, () => press(page, "Interrupt"));
-      await interruptedByHand(page, () => page.keyboard.press("Escape"));
-      await end(page);
-    }));
-
   it("takes text, and stays silent while muted", { timeout: 60_000 }, () =>
-    onPage(async (page) => {
+    here.onPage(async (page) => {
       await start(page);
       await muted(page);
       const { playedMs } = await facts(page);
@@ -96,7 +67,7 @@ describe("a conversation", () => {
     }));
 
   it("can be had again after its end", { timeout: 60_000 }, () =>
-    onPage(async (page) => {
+    here.onPage(async (page) => {
       await start(page);
       await end(page);
       await start(page);
@@ -105,7 +76,7 @@ describe("a conversation", () => {
     }));
 
   it("leaves nothing open, ten times over", { timeout: 120_000 }, () =>
-    onPage(async (page) => {
+    here.onPage(async (page) => {
       await page.addInitScript(() => {
         const opened = /** @type {any} */ (globalThis).opened = { contexts: /** @type {AudioContext[]} */ ([]), tracks: /** @type {MediaStreamTrack[]} */ ([]), sockets: /** @type {WebSocket[]} */ ([]) };
         globalThis.AudioContext = class extends AudioContext {
@@ -156,96 +127,13 @@ describe("a conversation", () => {
       assert.deepEqual(await open(), nothing);
       // A socket that is left while it connects is named on the console.
     }, { expectErrors: true }));
-
-  it("fits on 320 pixels, with words of any length, in any script", { timeout: 60_000 }, () =>
-    onPage(
-      async (page) => {
-        const fits = async (/** @type {string} */ where) =>
-          assert.deepEqual(
-            await page.evaluate(() =>
-              [...document.querySelectorAll("body, main, section, [role=log]")]
-                .filter((e) => e.scrollWidth > e.clientWidth && e.clientWidth > 0)
-                .map((e) => `${e.tagName}: ${e.scrollWidth} > ${e.clientWidth}`),
-            ),
-            [],
-            where,
-          );
-        await fits("before");
-        await start(page);
-        await muted(page);
-        await write(page, "Donaudampfschifffahrt".repeat(12));
-        await write(page, "מה גובה הגשר?");
-        await until(page, "the words", (f) => f.captions.some((c) => c.text === "מה גובה הגשר?"));
-        assert.equal(
-          await page.evaluate(() => {
-            const p = [...document.querySelectorAll("[data-who=person] p")].find((x) => x.textContent === "מה גובה הגשר?");
-            return p && getComputedStyle(p).direction;
-          }),
-          "rtl",
-        );
-        await page.getByText("Details").click();
-        await fits("in a conversation");
-        await accessible(page, "320 px");
-        await end(page);
-        await fits("after");
-      },
-      { viewport: { width: 320, height: 568 } },
-    ));
-});
-
-describe("the connection to the model is renewed in mid-conversation", () => {
-  /**
-   * @param {string} simulator      what is set of the simulator
-   * @param {(page: Page, renewals: () => number) => Promise<void>} story
-   */
-  async function withRenewals(simulator, story) {
-    const renewing = await startStonepot({}, `simulator:\n  ${simulator}\n`);
-    const renewals = () => renewing.log().split("the upstream was renewed").length - 1;
-    try {
-      await onPage(
-        async (page) => {
-          await story(page, renewals);
-          await end(page);
-        },
-        { url: renewing.url },
-      );
-      assert.ok(renewals() > 0, renewing.log());
-    } finally {
-      assert.equal(await renewing.stop(), 0);
-    }
-  }
-
-  it("because it is old, again and again", { timeout: 120_000 }, () =>
-    withRenewals("go_away_after: 3s\n  go_away_left: 6s", async (page, renewals) => {
-      await start(page);
-      await renewed(page, renewals, 3);
-    }));
-
-  it("because it breaks, again and again", { timeout: 120_000 }, () =>
-    withRenewals("faults: [{kind: drop, after: 5s}]", async (page, renewals) => {
-      await start(page);
-      await renewed(page, renewals, 3);
-    }));
-
-  it("because it breaks in the middle of an answer, which is spoken anew", { timeout: 120_000 }, () =>
-    withRenewals("faults: [{kind: drop, turn: 2}]", async (page) => {
-      let restarts = 0;
-      page.on("websocket", (socket) =>
-        socket.on("framereceived", ({ payload }) => {
-          if (typeof payload === "string" && payload.includes('"turn_restarted"')) restarts++;
-        }),
-      );
-      await start(page);
-      await spokenAnew(page);
-      assert.ok(restarts > 0, "an answer was lost and spoken anew");
-    }));
 });
 
 describe("trouble is told with the next step", () => {
   it("a refused microphone; typing goes on without it", { timeout: 60_000 }, async () => {
     const refusing = await launchChromium({ microphone: "refused" });
     try {
-      await onPage(
+      await here.onPage(
         async (page) => {
           await press(page, "Start talking");
           await until(page, "the refusal", (f) => f.problem === "microphone_refused");
@@ -269,10 +157,11 @@ describe("trouble is told with the next step", () => {
   it("no microphone", { timeout: 60_000 }, async () => {
     const deaf = await launchChromium({ microphone: "missing" });
     try {
-      await onPage(
+      await here.onPage(
         async (page) => {
           await press(page, "Start talking");
           await until(page, "the problem", (f) => f.problem === "microphone_missing");
+          await accessible(page, "no microphone");
         },
         { from: deaf, expectErrors: true },
       );
@@ -284,12 +173,13 @@ describe("trouble is told with the next step", () => {
   it("an address that is not secure", { timeout: 60_000 }, async () => {
     const mapped = await launchChromium({ args: ["--host-resolver-rules=MAP stonepot.test 127.0.0.1"] });
     try {
-      await onPage(
+      await here.onPage(
         async (page) => {
           await press(page, "Start talking");
           await until(page, "the problem", (f) => f.problem === "insecure_origin");
+          await accessible(page, "an address that is not secure");
         },
-        { from: mapped, url: `http://stonepot.test:${server.port}`, expectErrors: true },
+        { from: mapped, url: `http://stonepot.test:${here.server.port}`, expectErrors: true },
       );
     } finally {
       await mapped.close();
@@ -299,10 +189,10 @@ describe("trouble is told with the next step", () => {
   it("a full server, and room again", { timeout: 60_000 }, async () => {
     const small = await startStonepot({ STONEPOT_LIVE_MAX_SESSIONS: "1" });
     try {
-      await onPage(
+      await here.onPage(
         async (first) => {
           await start(first);
-          await onPage(
+          await here.onPage(
             async (second) => {
               await press(second, "Start talking");
               await until(second, "the refusal", (f) => f.problem === "at_capacity");
@@ -325,7 +215,7 @@ describe("trouble is told with the next step", () => {
   it("a server that vanishes, and one that is gone", { timeout: 90_000 }, async () => {
     const dying = await startStonepot();
     try {
-      await onPage(
+      await here.onPage(
         async (page) => {
           await start(page);
           dying.kill("SIGKILL");
@@ -333,6 +223,7 @@ describe("trouble is told with the next step", () => {
           await end(page);
           await press(page, "Start talking");
           await until(page, "the missing server to be told", (f) => f.problem === "server_unreachable");
+          await accessible(page, "no server");
         },
         { url: dying.url, expectErrors: true },
       );
@@ -342,19 +233,20 @@ describe("trouble is told with the next step", () => {
   });
 
   it("a device without a network", { timeout: 60_000 }, () =>
-    onPage(
+    here.onPage(
       async (page) => {
         await page.context().setOffline(true);
         await press(page, "Start talking");
         await until(page, "the problem", (f) => f.problem === "offline");
+        await accessible(page, "offline");
       },
       { expectErrors: true },
     ));
 
   it("a page that does not exist", () =>
-    onPage(
+    here.onPage(
       async (page) => {
-        const response = await page.goto(`${server.url}/no/such/page/`);
+        const response = await page.goto(`${here.server.url}/no/such/page/`);
         assert.equal(response?.status(), 404);
         await page.getByRole("heading", { name: "This page does not exist" }).waitFor();
         await accessible(page, "not found");
@@ -365,34 +257,3 @@ describe("trouble is told with the next step", () => {
     ));
 });
 
-describe("axe-core finds nothing", () => {
-  for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
-    for (const viewport of [
-      { width: 390, height: 844 },
-      { width: 1440, height: 900 },
-    ]) {
-      it(`in any state (${colorScheme}, ${viewport.width} px)`, { timeout: 120_000 }, () =>
-        onPage(
-          async (page) => {
-            await page.getByText("Simulated model.").waitFor();
-            await accessible(page, "idle");
-            await press(page, "Start talking");
-            await accessible(page, "connecting or just connected");
-            /** @type {Set<string>} */
-            const seen = new Set();
-            for (const wanted of ["listening", "thinking", "speaking", "interrupted"]) {
-              await until(page, wanted, (f) => f.status === wanted, 30_000);
-              await accessible(page, wanted);
-              seen.add(wanted);
-            }
-            await press(page, "Mute");
-            await page.getByText("Details").click();
-            await accessible(page, "muted, with details");
-            await end(page);
-            await accessible(page, "ended");
-          },
-          { colorScheme, viewport },
-        ));
-    }
-  }
-});

@@ -1,36 +1,21 @@
 // The inspector on the talk page, in Chromium.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { after, before, describe, it } from "node:test";
-import { launchChromium, onPage as onPageOf } from "./chromium.mjs";
+import { describe, it } from "node:test";
 import { startFaultProxy } from "./fault-proxy.mjs";
 import { accessible, press, until, write } from "./page.mjs";
-import { startStonepot } from "./stonepot.mjs";
+import { setUp } from "./setup.mjs";
 import { end, start } from "./stories.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
-/** @type {import("./stonepot.mjs").Server} */
-let server;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  server = await startStonepot();
-  browser = await launchChromium();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+const here = setUp();
 
 /**
  * @param {(page: Page) => Promise<void>} story
- * @param {Partial<Parameters<typeof onPageOf>[1]>} [options]
+ * @param {Parameters<typeof here.onPage>[1]} [options]
  */
-function onDebugPage(story, options = {}) {
-  return onPageOf(story, { from: browser, url: `${server.url}/?debug`, ...options });
-}
+const onDebugPage = (story, options) => here.onPage(story, { url: `${here.server.url}/?debug`, ...options });
 
 /** The names of the messages in the list. @param {Page} page @returns {Promise<string[]>} */
 const listed = (page) => page.locator("[data-entry]").evaluateAll((rows) => rows.map((row) => /** @type {HTMLElement} */ (row).dataset.entry ?? ""));
@@ -123,11 +108,11 @@ describe("the inspector", () => {
         await page.locator("[data-inspector]").waitFor({ state: "detached" });
         await end(page);
       },
-      { url: server.url },
+      { url: here.server.url },
     ));
 
   it("sees the line break, and the session go on without its ticket being shown", { timeout: 60_000 }, async () => {
-    const proxy = await startFaultProxy(server.port);
+    const proxy = await startFaultProxy(here.server.port);
     try {
       await onDebugPage(
         async (page) => {
@@ -150,33 +135,31 @@ describe("the inspector", () => {
     }
   });
 
-  for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
-    for (const viewport of [
-      { width: 390, height: 844 },
-      { width: 1440, height: 900 },
-    ]) {
-      it(`fits, and axe-core finds nothing (${colorScheme}, ${viewport.width} px)`, { timeout: 60_000 }, () =>
-        onDebugPage(
-          async (page) => {
-            await accessible(page, "empty");
-            await start(page);
-            await until(page, "an answer", (f) => f.status === "speaking" && f.playedMs > 300);
-            await lists(page, "session_ready");
-            assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), 0);
-            // Nothing lies below the inspector, however long its list is.
-            assert.ok(
-              await page.evaluate(() => {
-                const inspector = document.querySelector("[data-inspector]");
-                const stage = inspector?.parentElement;
-                if (!inspector || !stage) return false;
-                return stage.scrollHeight - stage.scrollTop - inspector.getBoundingClientRect().bottom < 1;
-              }),
-            );
-            await accessible(page, "in a conversation");
-            await end(page);
-          },
-          { colorScheme, viewport },
-        ));
-    }
+  for (const viewport of [
+    { width: 390, height: 844 },
+    { width: 1440, height: 900 },
+  ]) {
+    it(`fits, and axe-core finds nothing (${viewport.width} px)`, { timeout: 60_000 }, () =>
+      onDebugPage(
+        async (page) => {
+          await accessible(page, "empty");
+          await start(page);
+          await until(page, "an answer", (f) => f.status === "speaking" && f.playedMs > 300);
+          await lists(page, "session_ready");
+          assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), 0);
+          // Nothing lies below the inspector, however long its list is.
+          assert.ok(
+            await page.evaluate(() => {
+              const inspector = document.querySelector("[data-inspector]");
+              const stage = inspector?.parentElement;
+              if (!inspector || !stage) return false;
+              return stage.scrollHeight - stage.scrollTop - inspector.getBoundingClientRect().bottom < 1;
+            }),
+          );
+          await accessible(page, "in a conversation");
+          await end(page);
+        },
+        { viewport },
+      ));
   }
 });

@@ -1,53 +1,42 @@
 // What is told of the time, the line and a server that is full.
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import { launchChromium, onPage } from "./chromium.mjs";
+import { describe, it } from "node:test";
 import { accessible, press, until } from "./page.mjs";
+import { answersAtOnce, setUp } from "./setup.mjs";
 import { startStonepot } from "./stonepot.mjs";
 import { answered, end, start } from "./stories.mjs";
 
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => void (browser = await launchChromium()));
-after(() => browser?.close());
+const here = setUp({ config: `${answersAtOnce}limits:\n  max_duration: 20s\n` });
 
 describe("a conversation tells", () => {
-  it("how long it may still last, how soon it is answered, and how far the server is", { timeout: 90_000 }, async () => {
-    const server = await startStonepot({}, "limits:\n  max_duration: 1m\n");
-    try {
-      await onPage(
-        async (page) => {
-          await start(page);
-          await answered(page);
-          await page.getByText("Details").click();
-          await page.locator("[data-fact='Way to the server']").getByText(/^\d+ ms and back$/).waitFor();
-          await page.locator("[data-fact='Longest duration']").getByText("1:00").waitFor();
-          await page.locator("[data-fact='Last answer after']").getByText(/^\d+ ms$/).waitFor({ timeout: 30_000 });
-          const left = page.getByRole("timer", { name: "Time left" });
-          await left.waitFor({ timeout: 40_000 });
-          assert.match((await left.textContent()) ?? "", /^0:[0-3]\d left$/);
-          assert.equal(await page.locator("[data-quality]").count(), 0, "a good line is not talked about");
-          await accessible(page, "near the end");
-          await end(page);
-        },
-        { from: browser, url: server.url },
-      );
-    } finally {
-      await server.stop();
-    }
-  });
+  it("how long it may still last, how soon it is answered, and how far the server is", { timeout: 90_000 }, () =>
+    here.onPage(async (page) => {
+      await start(page);
+      await answered(page);
+      await page.getByText("Details").click();
+      await page.locator("[data-fact='Way to the server']").getByText(/^\d+ ms and back$/).waitFor();
+      await page.locator("[data-fact='Longest duration']").getByText("0:20").waitFor();
+      await page.locator("[data-fact='Last answer after']").getByText(/^\d+ ms$/).waitFor();
+      const left = page.getByRole("timer", { name: "Time left" });
+      await left.waitFor();
+      assert.match((await left.textContent()) ?? "", /^0:(10|0\d) left$/);
+      assert.equal(await page.locator("[data-quality]").count(), 0, "a good line is not talked about");
+      await accessible(page, "near the end");
+      await end(page);
+    }));
 });
 
 describe("a full server", () => {
   it("is asked again after a countdown, and has room", { timeout: 90_000 }, async () => {
     const small = await startStonepot({ STONEPOT_LIVE_MAX_SESSIONS: "1" });
     try {
-      await onPage(
+      await here.onPage(
         async (first) => {
           await start(first);
-          await onPage(
+          await here.onPage(
             async (second) => {
+              await second.clock.install();
+              await second.reload();
               await press(second, "Start talking");
               await until(second, "the refusal", (f) => f.problem === "at_capacity");
               const countdown = second.locator("[data-next-try]");
@@ -57,13 +46,14 @@ describe("a full server", () => {
               await second.locator("[data-fact=Code]").getByText("at_capacity").waitFor();
               await accessible(second, "counting down");
               await end(first);
-              await until(second, "the conversation, without a press", (f) => f.status === "listening", from * 1000 + 30_000);
+              await second.clock.fastForward(from * 1000);
+              await until(second, "the conversation, without a press", (f) => f.status === "listening");
               await end(second);
             },
-            { from: browser, url: small.url, expectErrors: true },
+            { url: small.url, expectErrors: true },
           );
         },
-        { from: browser, url: small.url },
+        { url: small.url },
       );
     } finally {
       await small.stop();
@@ -73,11 +63,13 @@ describe("a full server", () => {
   it("is left in peace by whoever does not want to wait", { timeout: 90_000 }, async () => {
     const small = await startStonepot({ STONEPOT_LIVE_MAX_SESSIONS: "1" });
     try {
-      await onPage(
+      await here.onPage(
         async (first) => {
           await start(first);
-          await onPage(
+          await here.onPage(
             async (second) => {
+              await second.clock.install();
+              await second.reload();
               await press(second, "Start talking");
               await until(second, "the refusal", (f) => f.problem === "at_capacity");
               const countdown = second.locator("[data-next-try]");
@@ -87,14 +79,16 @@ describe("a full server", () => {
               second.on("request", (request) => void (request.url().endsWith("/api/session/create") && tries.push(request.url())));
               await press(second, "Stop trying");
               await countdown.waitFor({ state: "detached" });
-              await new Promise((done) => setTimeout(done, (from + 1) * 1000));
+              await second.clock.runFor(10 * from * 1000);
+              // What had been asked before this would have been seen.
+              await second.evaluate("fetch('/health').then((r) => r.text())");
               assert.deepEqual(tries, []);
             },
-            { from: browser, url: small.url, expectErrors: true },
+            { url: small.url, expectErrors: true },
           );
           await end(first);
         },
-        { from: browser, url: small.url },
+        { url: small.url },
       );
     } finally {
       await small.stop();

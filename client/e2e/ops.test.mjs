@@ -1,8 +1,9 @@
 // The operator's page against a running server, in Chromium.
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import { launchChromium, onPage as onPageOf } from "./chromium.mjs";
+import { describe, it } from "node:test";
+import { launchChromium } from "./chromium.mjs";
 import { accessible, facts, press, until } from "./page.mjs";
+import { answersAtOnce, setUp } from "./setup.mjs";
 import { startStonepot } from "./stonepot.mjs";
 import { end, start } from "./stories.mjs";
 
@@ -10,30 +11,14 @@ import { end, start } from "./stories.mjs";
 
 const key = "an operator's key for this test";
 
-/** @type {import("./stonepot.mjs").Server} */
-let server;
-/** @type {import("./stonepot.mjs").Server} */
-let locked;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  [server, locked] = await Promise.all([startStonepot(), startStonepot({ STONEPOT_OPERATOR_KEY: key })]);
-  browser = await launchChromium();
-});
-after(async () => {
-  await browser?.close();
-  await Promise.all([server?.stop(), locked?.stop()]);
-});
+const here = setUp({ config: answersAtOnce });
 
 /**
  * A story on the operator's page of a server.
  * @param {(page: Page) => Promise<void>} story
- * @param {Partial<Parameters<typeof onPageOf>[1]> & { at?: import("./stonepot.mjs").Server }} [options]
+ * @param {Parameters<typeof here.onPage>[1] & { at?: import("./stonepot.mjs").Server }} [options]
  */
-function onOps(story, { at = server, ...options } = {}) {
-  return onPageOf(story, { from: browser, url: `${at.url}/ops/`, ...options });
-}
+const onOps = (story, { at = here.server, ...options } = {}) => here.onPage(story, { url: `${at.url}/ops/`, ...options });
 
 /**
  * @param {Page} page
@@ -51,25 +36,21 @@ const tile = (page, tile, value) => page.locator(`[data-tile="${tile}"] [data-va
 /**
  * A conversation on the talk page of a server, in a browser of its own.
  * @param {(page: Page) => Promise<void>} story
- * @param {import("./stonepot.mjs").Server} [at]
  */
-const talking = (story, at = server) =>
-  onPageOf(
-    async (page) => {
-      await start(page);
-      await story(page);
-      // Left open it would be in the next story's list, for as long as its browser might come back.
-      if (!["ended", "failed"].includes((await facts(page)).status)) await end(page);
-    },
-    { from: browser, url: at.url },
-  );
+const talking = (story) =>
+  here.onPage(async (page) => {
+    await start(page);
+    await story(page);
+    // Left open it would be in the next story's list, for as long as its browser might come back.
+    if (!["ended", "failed"].includes((await facts(page)).status)) await end(page);
+  });
 
 describe("the operator's page", () => {
   it("is found without its slash, and told to no search engine", async () => {
-    const answer = await fetch(`${server.url}/ops?x=1`, { redirect: "manual" });
+    const answer = await fetch(`${here.server.url}/ops?x=1`, { redirect: "manual" });
     assert.equal(answer.status, 308);
     assert.equal(answer.headers.get("Location"), "/ops/?x=1");
-    const page = await fetch(`${server.url}/ops/`);
+    const page = await fetch(`${here.server.url}/ops/`);
     assert.equal(page.status, 200);
     assert.match(page.headers.get("Content-Security-Policy") ?? "", /script-src 'self'/);
     assert.match(await page.text(), /<meta name="robots" content="noindex, nofollow"/);
@@ -141,38 +122,44 @@ describe("the operator's page", () => {
       // The browser's console names the 404.
     }, { expectErrors: true }));
 
-  it("asks for the key once, keeps it for the tab, and never in an address", { timeout: 60_000 }, () =>
-    onOps(
-      async (page) => {
-        /** @type {string[]} */
-        const addresses = [];
-        page.on("request", (request) => addresses.push(request.url()));
-        await shows(page, "keyWanted");
-        await accessible(page, "the key is wanted");
-        await page.keyboard.type("not the key at all");
-        await page.keyboard.press("Enter");
-        await page.getByText("This key was not accepted").waitFor();
-        await accessible(page, "a wrong key");
-        await page.getByLabel("Key").fill(key);
-        await page.keyboard.press("Enter");
-        await shows(page, "live");
-        await page.getByText("Nobody is talking.").waitFor();
-        assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Operator", "the keyboard goes on above the figures");
+  it("asks for the key once, keeps it for the tab, and never in an address", { timeout: 60_000 }, async () => {
+    const locked = await startStonepot({ STONEPOT_OPERATOR_KEY: key });
+    try {
+      await onOps(
+        async (page) => {
+          /** @type {string[]} */
+          const addresses = [];
+          page.on("request", (request) => addresses.push(request.url()));
+          await shows(page, "keyWanted");
+          await accessible(page, "the key is wanted");
+          await page.keyboard.type("not the key at all");
+          await page.keyboard.press("Enter");
+          await page.getByText("This key was not accepted").waitFor();
+          await accessible(page, "a wrong key");
+          await page.getByLabel("Key").fill(key);
+          await page.keyboard.press("Enter");
+          await shows(page, "live");
+          await page.getByText("Nobody is talking.").waitFor();
+          assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Operator", "the keyboard goes on above the figures");
 
-        await page.reload();
-        await shows(page, "live");
-        const kept = await page.evaluate(() => ({ local: Object.values(localStorage).join(), cookies: document.cookie, address: location.href }));
-        assert.deepEqual(kept, { local: "", cookies: "", address: `${locked.url}/ops/` });
-        assert.ok(!addresses.some((x) => decodeURIComponent(x).includes(key)), addresses.join("\n"));
+          await page.reload();
+          await shows(page, "live");
+          const kept = await page.evaluate(() => ({ local: Object.values(localStorage).join(), cookies: document.cookie, address: location.href }));
+          assert.deepEqual(kept, { local: "", cookies: "", address: `${locked.url}/ops/` });
+          assert.ok(!addresses.some((x) => decodeURIComponent(x).includes(key)), addresses.join("\n"));
 
-        await press(page, "Forget the key");
-        await shows(page, "keyWanted");
-        assert.equal(await page.evaluate(() => sessionStorage.length), 0);
-        await page.locator("input:focus").waitFor();
-        // The browser's console names each 401.
-      },
-      { at: locked, expectErrors: true },
-    ));
+          await press(page, "Forget the key");
+          await shows(page, "keyWanted");
+          assert.equal(await page.evaluate(() => sessionStorage.length), 0);
+          await page.locator("input:focus").waitFor();
+          // The browser's console names each 401.
+        },
+        { at: locked, expectErrors: true },
+      );
+    } finally {
+      await locked.stop();
+    }
+  });
 
   it("shows open figures without a key, and asks for it where people are listed", { timeout: 60_000 }, async () => {
     const open = await startStonepot({ STONEPOT_OPERATOR_KEY: key, STONEPOT_AUTH_STATS: "open" });
@@ -203,7 +190,7 @@ describe("the operator's page", () => {
           await page.getByText("Set STONEPOT_OPERATOR_KEY").waitFor();
           await accessible(page, "closed");
         },
-        { from: mapped, url: `http://stonepot.test:${server.port}/ops/`, expectErrors: true },
+        { from: mapped, url: `http://stonepot.test:${here.server.port}/ops/`, expectErrors: true },
       );
     } finally {
       await mapped.close();
@@ -239,37 +226,40 @@ describe("the operator's page", () => {
 
   it("asks nothing while nobody sees it", { timeout: 60_000 }, () =>
     onOps(async (page) => {
+      await page.clock.install();
+      await page.reload();
       let asked = 0;
       page.on("request", () => void asked++);
       await shows(page, "live");
+      const before = asked;
+      await page.clock.runFor(10_000);
+      await page.waitForRequest(/session\/stats/);
+      assert.ok(asked > before, "it asks while somebody does");
       await page.evaluate(() => {
         Object.defineProperty(document, "visibilityState", { value: "hidden", configurable: true });
         document.dispatchEvent(new Event("visibilitychange"));
       });
-      const before = asked;
-      await page.waitForTimeout(5000);
-      assert.equal(asked, before);
+      const unseen = asked;
+      await page.clock.runFor(60_000);
+      assert.equal(asked, unseen);
+      const again = page.waitForRequest(/session\/stats/);
       await page.evaluate(() => {
         Object.defineProperty(document, "visibilityState", { value: "visible", configurable: true });
         document.dispatchEvent(new Event("visibilitychange"));
       });
-      await page.waitForRequest(/session\/stats/);
+      await again;
     }));
 
-  for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
-    for (const width of [320, 390, 1440]) {
-      it(`fits on ${width} pixels (${colorScheme})`, { timeout: 60_000 }, () =>
-        onOps(
-          async (page) => {
-            await shows(page, "live");
-            await talking(async () => {
-              await page.locator("[data-session]").waitFor();
-              assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), 0);
-              await accessible(page, `${width} px`);
-            });
-          },
-          { colorScheme, viewport: { width, height: 844 } },
-        ));
-    }
-  }
+  it("fits on 320, 390 and 1440 pixels", { timeout: 60_000 }, () =>
+    onOps(async (page) => {
+      await shows(page, "live");
+      await talking(async () => {
+        await page.locator("[data-session]").waitFor();
+        for (const width of [320, 390, 1440]) {
+          await page.setViewportSize({ width, height: 844 });
+          assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth), 0);
+          await accessible(page, `${width} px`);
+        }
+      });
+    }));
 });

@@ -126,14 +126,28 @@ export async function write(page, text) {
 }
 
 /**
- * Asserts that axe-core finds nothing wrong with the page as it is now.
- * @param {Driver} page
+ * Asserts that axe-core finds nothing wrong with the page as it is now, in the light theme and in the dark one.
+ * @param {Driver & Partial<Pick<import("playwright-core").Page, "emulateMedia">>} page      Puppeteer cannot change Firefox's theme
  * @param {string} where
  */
 export async function accessible(page, where) {
   await page.evaluate(`if (!globalThis.axe) { ${axeSource} }`);
+  const [now, other] = (await page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches"))
+    ? /** @type {const} */ (["dark", "light"])
+    : /** @type {const} */ (["light", "dark"]);
+  await findsNothing(page, `${where}, ${now}`, {});
+  if (!page.emulateMedia) return;
+  // Without motion, or colours would be caught on their way from one theme to the other.
+  await page.emulateMedia({ colorScheme: other, reducedMotion: "reduce" });
+  await findsNothing(page, `${where}, ${other}`, { runOnly: ["color-contrast", "link-in-text-block"] });
+  await page.emulateMedia({ colorScheme: now });
+  await page.emulateMedia({ reducedMotion: null });
+}
+
+/** @param {Driver} page @param {string} where @param {object} options */
+async function findsNothing(page, where, options) {
   const found = /** @type {{ id: string, help: string, nodes: { html: string, failureSummary: string }[] }[]} */ (
-    await page.evaluate(`axe.run(document, { resultTypes: ["violations"] }).then((r) => r.violations.map((v) => (
+    await page.evaluate(`axe.run(document, ${JSON.stringify({ resultTypes: ["violations"], ...options })}).then((r) => r.violations.map((v) => (
       { id: v.id, help: v.help, nodes: v.nodes.map((n) => ({ html: n.html, failureSummary: n.failureSummary })) })))`)
   );
   assert.deepEqual(found, [], `axe-core on the page (${where})`);

@@ -1,32 +1,15 @@
 // What a person sets: it is kept, asked for, and changed in mid-conversation.
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import { launchChromium, onPage as onPageOf } from "./chromium.mjs";
+import { describe, it } from "node:test";
 import { accessible, facts, press, until, write } from "./page.mjs";
-import { startStonepot } from "./stonepot.mjs";
+import { answersAtOnce, setUp } from "./setup.mjs";
 import { end, start } from "./stories.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
-/** @type {import("./stonepot.mjs").Server} */
-let server;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  server = await startStonepot({}, "assistants:\n  - {name: default, label: Assistant, voice: Kore}\n  - {name: tutor, label: Tutor, voice: Puck}\n");
-  browser = await launchChromium();
+const here = setUp({
+  config: `${answersAtOnce}assistants:\n  - {name: default, label: Assistant, voice: Kore}\n  - {name: tutor, label: Tutor, voice: Puck}\n`,
 });
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-
-/**
- * @param {(page: Page) => Promise<void>} story
- * @param {Partial<Parameters<typeof onPageOf>[1]>} [options]
- */
-const onPage = (story, options = {}) => onPageOf(story, { from: browser, url: server.url, ...options });
 
 /**
  * Keeps what the page sends over its sockets.
@@ -49,7 +32,7 @@ const background = (page) => page.evaluate(() => getComputedStyle(document.docum
 
 describe("settings", () => {
   it("are offered by the server, kept over a reload, and asked for", { timeout: 90_000 }, () =>
-    onPage(async (page) => {
+    here.onPage(async (page) => {
       const sent = sentBy(page);
       await page.getByText("Simulated model.").waitFor();
       await press(page, "Settings");
@@ -80,7 +63,7 @@ describe("settings", () => {
     }));
 
   it("change the voice in mid-conversation, and nothing that can only be chosen before", { timeout: 90_000 }, () =>
-    onPage(async (page) => {
+    here.onPage(async (page) => {
       const sent = sentBy(page);
       await page.getByText("Simulated model.").waitFor();
       await start(page);
@@ -99,7 +82,7 @@ describe("settings", () => {
     }));
 
   it("choose and test the devices, before a conversation and in it", { timeout: 90_000 }, () =>
-    onPage(async (page) => {
+    here.onPage(async (page) => {
       await press(page, "Settings");
       await press(page, "Test the microphone");
       const meter = page.getByRole("meter");
@@ -135,7 +118,7 @@ describe("settings", () => {
     }));
 
   it("hide the captions, and the text box goes on", { timeout: 60_000 }, () =>
-    onPage(
+    here.onPage(
       async (page) => {
         await press(page, "Settings");
         await page.getByRole("switch", { name: "Captions" }).uncheck();

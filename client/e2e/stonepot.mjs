@@ -1,7 +1,6 @@
 // Starts the built binary as a person would, with no key: the simulator answers.
 import { spawn } from "node:child_process";
 import { access, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -20,10 +19,10 @@ const stopTimeoutMs = 15_000;
 /**
  * @param {Record<string, string>} [env] settings beyond the defaults
  * @param {string} [config] its config.yaml, where settings have no name in the environment
- * @param {number} [port] any free one, if it is not given
+ * @param {number} [port] any free one, if it is not given: the system chooses, so that files of tests can run side by side
  * @returns {Promise<Server>}
  */
-export function startStonepot(env = {}, config = "", port = undefined) {
+export function startStonepot(env = {}, config = "", port = 0) {
   return launch([], env, config, port);
 }
 
@@ -33,8 +32,7 @@ export function startStonepot(env = {}, config = "", port = undefined) {
  * @returns {Promise<Server & { env: Record<string, string> }>} env: what points a server at it
  */
 export async function startSimulator(config = "") {
-  const port = await freePort();
-  const simulator = await launch(["simulator", "--host", "127.0.0.1", "--port", String(port)], {}, config, port);
+  const simulator = await launch(["simulator", "--host", "127.0.0.1", "--port", "0"], {}, config, 0);
   return { ...simulator, env: { STONEPOT_GEMINI_BASE_URL: simulator.url, GOOGLE_API_KEY: "for-the-simulator" } };
 }
 
@@ -42,16 +40,15 @@ export async function startSimulator(config = "") {
  * @param {string[]} args
  * @param {Record<string, string>} env
  * @param {string} config
- * @param {number | undefined} wantedPort
+ * @param {number} port
  * @returns {Promise<Server>}
  */
-async function launch(args, env, config, wantedPort) {
+async function launch(args, env, config, port) {
   const binary = process.env.STONEPOT_BIN && resolve(process.env.STONEPOT_BIN);
   if (!binary) throw new Error("Set STONEPOT_BIN to the built binary, for example ../bin/stonepot (make build makes it).");
   await access(binary).catch(() => {
     throw new Error(`There is no binary at ${binary} (STONEPOT_BIN): run make build.`);
   });
-  const port = wantedPort ?? (await freePort());
   const home = await mkdtemp(join(tmpdir(), "stonepot-e2e-"));
   if (config) await writeFile(join(home, "config.yaml"), config);
   const child = spawn(binary, args, {
@@ -72,11 +69,10 @@ async function launch(args, env, config, wantedPort) {
   ended.catch(() => undefined);
 
   let told = false;
-  const url = `http://127.0.0.1:${port}`;
-  await healthy(url, child, () => log);
+  const url = await listening(child, () => log);
   return {
     url,
-    port,
+    port: Number(new URL(url).port),
     log: () => log,
     kill(signal = "SIGTERM") {
       told = true;
@@ -96,32 +92,21 @@ async function launch(args, env, config, wantedPort) {
 }
 
 /**
- * @param {string} url
+ * Waits until it says where it listens.
  * @param {import("node:child_process").ChildProcess} child
  * @param {() => string} log
+ * @returns {Promise<string>} the address
  */
-async function healthy(url, child, log) {
+async function listening(child, log) {
   const deadline = Date.now() + startTimeoutMs;
   for (;;) {
+    const url = / listens on (http:\S+)/.exec(log())?.[1];
+    if (url) return url;
     if (child.exitCode !== null) throw new Error(`stonepot ended with ${child.exitCode} while starting:\n${log()}`);
-    // The simulator has no such page, but whoever answers is there.
-    if (await fetch(`${url}/health`).catch(() => undefined)) return;
     if (Date.now() > deadline) {
       child.kill("SIGKILL");
-      throw new Error(`stonepot did not answer ${url}/health within ${startTimeoutMs} ms:\n${log()}`);
+      throw new Error(`stonepot did not listen within ${startTimeoutMs} ms:\n${log()}`);
     }
-    await new Promise((done) => setTimeout(done, 100));
+    await new Promise((done) => setTimeout(done, 10));
   }
-}
-
-/** @returns {Promise<number>} */
-function freePort() {
-  return new Promise((done, failed) => {
-    const probe = createServer();
-    probe.on("error", failed);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => (address && typeof address === "object" ? done(address.port) : failed(new Error("no port"))));
-    });
-  });
 }

@@ -1,32 +1,13 @@
 // Who says when a person speaks: the space bar mutes, and in push-to-talk it is held, or the button is.
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import { launchChromium, onPage as onPageOf } from "./chromium.mjs";
+import { describe, it } from "node:test";
 import { accessible, facts, press, until, write } from "./page.mjs";
-import { startStonepot } from "./stonepot.mjs";
+import { answersAtOnce, setUp } from "./setup.mjs";
 import { end, start } from "./stories.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
-/** @type {import("./stonepot.mjs").Server} */
-let server;
-/** @type {import("playwright-core").Browser} */
-let browser;
-
-before(async () => {
-  server = await startStonepot();
-  browser = await launchChromium();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-
-/**
- * @param {(page: Page) => Promise<void>} story
- * @param {import("playwright-core").BrowserContextOptions & { expectErrors?: boolean }} [options]
- */
-const onPage = (story, options = {}) => onPageOf(story, { from: browser, url: server.url, ...options });
+const here = setUp({ config: answersAtOnce });
 
 /** @param {Page} page @param {string} name */
 async function speakBy(page, name) {
@@ -62,7 +43,7 @@ async function holds(page, down, up) {
 
 describe("space", () => {
   it("mutes and unmutes, also after the start was pressed with the mouse, and writes in the text box", { timeout: 60_000 }, () =>
-    onPage(async (page) => {
+    here.onPage(async (page) => {
       await page.getByRole("button", { name: "Start talking" }).click();
       await until(page, "the conversation to begin", (f) => !["idle", "connecting"].includes(f.status));
       await page.keyboard.press("Space");
@@ -86,7 +67,7 @@ describe("space", () => {
 
 describe("push-to-talk", () => {
   it("hears only whoever holds the button or the space bar", { timeout: 120_000 }, () =>
-    onPage(async (page) => {
+    here.onPage(async (page) => {
       await speakBy(page, "Push to talk");
       await start(page);
       await until(page, "the word that it waits", (f) => f.title === "Hold to speak");
@@ -111,7 +92,7 @@ describe("push-to-talk", () => {
     }));
 
   it("is held by a finger, and ends when the page is left", { timeout: 90_000 }, () =>
-    onPage(
+    here.onPage(
       async (page) => {
         await speakBy(page, "Push to talk");
         await start(page);
@@ -136,7 +117,7 @@ describe("push-to-talk", () => {
     ));
 
   it("begins and ends in mid-conversation", { timeout: 90_000 }, () =>
-    onPage(async (page) => {
+    here.onPage(async (page) => {
       await start(page);
       await press(page, "Mute");
       await write(page, "Hello?");

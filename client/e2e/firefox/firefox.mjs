@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import puppeteer from "puppeteer-core";
-import { recording } from "./chromium.mjs";
-import { find, findFirefox } from "./find.mjs";
+import { recording } from "../chromium.mjs";
+import { find, findFirefox } from "../find.mjs";
 
 const run = promisify(execFile);
 

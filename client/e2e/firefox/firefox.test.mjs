@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { launchFirefox } from "./firefox.mjs";
-import { accessible, facts, press } from "./page.mjs";
-import { startStonepot } from "./stonepot.mjs";
-import { answered, end, interruptedByHand, interruptedByVoice, start } from "./stories.mjs";
+import { accessible, facts, press } from "../page.mjs";
+import { startStonepot } from "../stonepot.mjs";
+import { answered, end, interruptedByHand, interruptedByVoice, start } from "../stories.mjs";
 
-/** @type {import("./stonepot.mjs").Server} */
+/** @type {import("../stonepot.mjs").Server} */
 let server;
 /** @type {Awaited<ReturnType<typeof launchFirefox>>} */
 let firefox;
