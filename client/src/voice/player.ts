@@ -26,6 +26,9 @@ const maxQueuedSeconds = 600;
 /** How long a cut-off sound takes to fall silent; anything shorter clicks. */
 const fadeSeconds = 0.01;
 
+/** How long the last sample takes to fall to zero where nothing comes behind it: a step to zero clicks. */
+const fallSeconds = 0.005;
+
 /** Speech starts when this much is queued, so that a small delay on the way does not tear it; doubled by every underrun. */
 const firstCushionSeconds = 0.06;
 const maxCushionSeconds = 0.24;
@@ -51,10 +54,13 @@ export class Player {
   private playing = false;
   private complete = false;
   private cushion = firstCushionSeconds;
-  /** Output samples rendered while waiting for the cushion to fill. */
+  /** Output samples rendered, since speech came last, while waiting for the cushion to fill. */
   private waited = 0;
-  /** Zeros that the filter was given since the queue ran dry. */
+  /** What the filter was given since the queue ran dry, in samples. */
   private silentInput = 0;
+  /** The last sample that it was given, and what it falls by from sample to sample when none is left. */
+  private last = 0;
+  private fall = 0;
 
   private energy = 0;
   private rendered = 0;
@@ -81,6 +87,7 @@ export class Player {
   /** Queues samples, which must not be changed afterwards. */
   push(samples: Int16Array): void {
     this.complete = false;
+    this.waited = 0;
     this.received += samples.length;
     this.ring.push(samples);
   }
@@ -112,7 +119,7 @@ export class Player {
     const needed = this.resampler.inputNeeded(out.length);
     const read = this.ring.read(this.input, needed);
     this.played += read;
-    this.input.fill(0, read, needed);
+    this.fallSilent(read, needed);
     this.resampler.process(this.input, needed, out);
     this.drain(needed - read, read > 0);
     const level = rms(out, out.length);
@@ -139,7 +146,7 @@ export class Player {
   private mayStart(block: number): boolean {
     if (this.ring.length === 0) return false;
     this.waited += block;
-    // A short sound never fills the cushion; it starts when the cushion's time is over.
+    // A short sound never fills the cushion; it starts when nothing has come for the cushion's time.
     const start =
       this.complete || this.ring.length >= this.cushion * this.streamHz || this.waited >= this.cushion * this.deviceHz;
     if (start) this.waited = 0;
@@ -157,19 +164,32 @@ export class Player {
       this.cushion = Math.min(this.cushion * 2, maxCushionSeconds);
     }
     this.silentInput = gotSome ? missing : this.silentInput + missing;
-    if (this.silentInput >= 2 * this.resampler.delay) {
+    if (this.silentInput >= 2 * this.resampler.delay + fallSeconds * this.streamHz) {
       this.playing = false;
       this.silentInput = 0;
     }
   }
 
+  /** Fills what the queue did not give: from the last sample down to zero. */
+  private fallSilent(from: number, to: number): void {
+    if (from > 0) {
+      this.last = this.input[from - 1]!;
+      this.fall = this.last / (fallSeconds * this.streamHz);
+    }
+    for (let i = from; i < to; i++) {
+      this.last = Math.abs(this.last) > Math.abs(this.fall) ? this.last - this.fall : 0;
+      this.input[i] = this.last;
+    }
+  }
+
+  /** The next samples, fading out; where there are too few to fade to the end, `fallSilent` does the rest. */
   private fadedTail(): Int16Array | undefined {
     const wanted = Math.round(fadeSeconds * this.streamHz);
     const samples = new Float32Array(wanted);
     const count = this.ring.read(samples, wanted);
     if (count === 0) return undefined;
     const tail = new Int16Array(count);
-    for (let i = 0; i < count; i++) tail[i] = samples[i]! * (1 - (i + 1) / count) * 32767;
+    for (let i = 0; i < count; i++) tail[i] = samples[i]! * (1 - (i + 1) / wanted) * 32768;
     return tail;
   }
 }
