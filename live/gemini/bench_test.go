@@ -115,6 +115,7 @@ func BenchmarkDecode(b *testing.B) {
 				}
 			}
 		})
+		b.Run(fmt.Sprintf("memcpy/%d", n), func(b *testing.B) { benchCopy(b, n) })
 		b.Run(fmt.Sprintf("encoding_json/%d", n), func(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(n))
@@ -129,7 +130,7 @@ func BenchmarkDecode(b *testing.B) {
 }
 
 func BenchmarkEncode(b *testing.B) {
-	for _, n := range []int{640, 3200} {
+	for _, n := range []int{640, 1280, 3200, 30_000} {
 		pcm := sample(n)
 		b.Run(fmt.Sprintf("ours/%d", n), func(b *testing.B) {
 			s := testSetup()
@@ -140,6 +141,7 @@ func BenchmarkEncode(b *testing.B) {
 				e.audio(pcm)
 			}
 		})
+		b.Run(fmt.Sprintf("memcpy/%d", n), func(b *testing.B) { benchCopy(b, n) })
 		b.Run(fmt.Sprintf("encoding_json/%d", n), func(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(n))
@@ -152,6 +154,16 @@ func BenchmarkEncode(b *testing.B) {
 				frame.AppendMasked(nil, frame.Text, p, maskKey())
 			}
 		})
+	}
+}
+
+// benchCopy copies n bytes: what the codec is compared with.
+func benchCopy(b *testing.B, n int) {
+	from, to := sample(n), make([]byte, n)
+	b.ReportAllocs()
+	b.SetBytes(int64(n))
+	for b.Loop() {
+		copy(to, from)
 	}
 }
 
