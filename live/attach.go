@@ -85,6 +85,9 @@ func (s *Session) takeOver(b Browser, r *Resume) (l *link, send bool, err error)
 	s.life.link = l
 	s.life.stale = s.life.point.handle != at.handle || s.life.point.covered != at.covered
 	s.life.renewed = ""
+	if s.life.browser == browserDetached && !s.life.detachedAt.IsZero() {
+		s.tools.postpone(now.Sub(s.life.detachedAt))
+	}
 	s.life.move(eventResume)
 	if s.life.arrived != nil {
 		close(s.life.arrived)

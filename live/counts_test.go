@@ -144,11 +144,11 @@ func TestInbox_aCommandThatWentAheadCoversNoAudio(t *testing.T) {
 	in.count(0)
 	in.addCommand(&Command{Kind: CommandText, Text: "typed"})
 	give(2, true)
-	if covered, ahead, _ := in.resumeAt(in.consumed(1), 0, 0); covered != 1 || len(ahead) != 0 {
-		t.Errorf("before the text: %d messages are covered, and %v", covered, ahead)
+	if at := in.resumeAt(in.consumed(1), 0, 0); at.covered != 1 || len(at.ahead) != 0 {
+		t.Errorf("before the text: %d messages are covered, and %v", at.covered, at.ahead)
 	}
-	if covered, ahead, _ := in.resumeAt(in.consumed(2), 0, 0); covered != 1 || !slices.Equal(ahead, []int64{4}) {
-		t.Errorf("with the text: %d messages are covered, and %v", covered, ahead)
+	if at := in.resumeAt(in.consumed(2), 0, 0); at.covered != 1 || !slices.Equal(at.ahead, []int64{4}) {
+		t.Errorf("with the text: %d messages are covered, and %v", at.covered, at.ahead)
 	}
 }
 

@@ -127,7 +127,7 @@ func (s *Session) interrupt() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.open {
-		t.discarding, t.interrupted = true, true
+		t.discarding, t.interrupted, t.stopped = true, true, true
 	}
 	s.out.interrupt()
 }

@@ -118,3 +118,37 @@ func TestOutbox_anAckIsNeverTakenBack(t *testing.T) {
 		st.end()
 	})
 }
+
+// The first one of a connection that was seeded comes behind what is given again, and is the only one that tickets can have: the handle
+// before it does not know the last turn.
+func TestHandle_ofASeededConnectionIsTheTicketsEvenBehindABurst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		second := newMemUpstream()
+		p, up, _ := talk(t, func(_ *Config, d *memDialer) { d.later = []later{{up: second}} })
+		up.says(resumable("H1", -1))
+		for range 50 {
+			p.speak(tone(20, 16000))
+			time.Sleep(20 * time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		up.says(speech(40), Event{Kind: EventOutputTranscript, Text: "answer"}, Event{Kind: EventTurnComplete})
+		synctest.Wait()
+		up.ended <- io.ErrUnexpectedEOF
+		synctest.Wait()
+		for range 10 {
+			p.speak(tone(20, 16000))
+		}
+		synctest.Wait()
+		second.says(Event{Kind: EventReady}, resumable("H2", -1))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		s := p.gateway.find(p.id)
+		s.life.mu.Lock()
+		at := s.life.point
+		s.life.mu.Unlock()
+		if at.handle != "H2" || at.behind {
+			t.Errorf("tickets hold %q, behind the last turn: %v", at.handle, at.behind)
+		}
+		p.leave()
+	})
+}

@@ -26,6 +26,7 @@ type inbox struct {
 	received   int64   // messages counted
 	lost       int64   // of them, those that the client gave up
 	known      []int64 // commands that the upstream has from another instance: when they come they are passed over
+	heard      int64   // the audio up to this message too
 	activity   bool    // push-to-talk: an activity is open before the oldest item
 	samples    int64   // microphone samples received, dropped ones included
 
@@ -145,10 +146,17 @@ func (in *inbox) expect(bytes int) {
 func (in *inbox) restart() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.received, in.lost, in.known = 0, 0, nil
+	in.received, in.lost, in.known, in.heard = 0, 0, nil, 0
 	for i := range in.items.len() {
 		in.items.at(i).seq = 0 // of messages that nobody will repeat
 	}
+}
+
+// unlearn forgets what another instance has given the upstream: that one's memory is gone.
+func (in *inbox) unlearn() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.known, in.heard = nil, 0
 }
 
 // addAudio keeps audio for the upstream: of the message that was counted last, or of the session's own.
@@ -156,6 +164,10 @@ func (in *inbox) addAudio(pcm []byte, now time.Time) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.counters.UplinkBytes += int64(len(pcm))
+	if in.heard > 0 && in.received <= in.heard { // the upstream has been given it by another instance
+		in.samples += int64(len(pcm) / 2)
+		return
+	}
 	in.appendAudio(pcm, now)
 }
 

@@ -141,6 +141,10 @@ func (s *Session) tick() {
 		next = min(next, s.keepAlive(now), s.guard(now))
 	}
 	next = min(next, s.updateDue(now))
+	if !attached { // nothing goes up, and the calls get the time that nobody was there
+		s.tickSoon(next)
+		return
+	}
 	answers, oldest := s.tools.overdue(now.Add(-s.config.Tools.Timeout))
 	if len(answers) > 0 {
 		s.out.notice(WarningNotice{Code: "tool_timeout", Message: "A tool call was not answered in time; the model was told so."})

@@ -40,7 +40,7 @@ func (o *outbox) replace(received *int64) point {
 	}
 	at := o.newest()
 	if received == nil {
-		at.covered, at.ahead = 0, nil
+		at.covered, at.ahead, at.heard = 0, nil, 0
 		return at
 	}
 	for i := o.tickets.len() - 1; i > 0 && o.tickets.at(i).number > *received; i-- {

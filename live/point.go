@@ -9,7 +9,8 @@ import (
 type point struct {
 	handle   string
 	covered  int64   // client messages that the handle includes
-	ahead    []int64 // of those behind, the ones that it includes as well
+	ahead    []int64 // of those behind, the commands that it includes as well
+	heard    int64   // and the last whose audio it includes; 0: none
 	activity bool    // a push-to-talk activity is open there
 	behind   bool    // a turn has ended that the handle does not know
 }
@@ -23,11 +24,11 @@ func (s *Session) setPoint(handle string, known span, overlap int, behind bool) 
 	}
 	s.mic.mu.Lock() // a message that is being carried out has been counted, and may have yet to come to the inbox
 	defer s.mic.mu.Unlock()
-	p := point{handle: handle, behind: behind}
 	s.life.mu.Lock()
 	before := s.life.point.covered
-	if covered, _, _ := s.in.resumeAt(known, overlap, 0); covered >= before || s.life.point.handle == "" {
-		p.covered, p.ahead, p.activity = s.in.resumeAt(known, overlap, before)
+	if s.in.resumeAt(known, overlap, 0).covered >= before || s.life.point.handle == "" {
+		p := s.in.resumeAt(known, overlap, before)
+		p.handle, p.behind = handle, behind
 		s.life.point, s.life.stale = p, true
 	}
 	s.life.mu.Unlock()
@@ -37,14 +38,14 @@ func (s *Session) setPoint(handle string, known span, overlap int, behind bool) 
 // dropPoint notes that the handle is dead. What the client was told to be covered stays so, because it has forgotten that.
 func (s *Session) dropPoint() {
 	s.life.mu.Lock()
-	s.life.point.handle, s.life.point.ahead, s.life.stale = "", nil, true
+	s.life.point.handle, s.life.point.ahead, s.life.point.heard, s.life.stale = "", nil, 0, true
 	s.life.mu.Unlock()
 }
 
 // pointBehind looks whether a turn has ended that the newest handle does not know: then so it is for tickets until a handle
 // comes that does. It is called by the owner of the upstream.
 func (s *Session) pointBehind() {
-	if s.next.transcript.beyond(s.next.covers) {
+	if s.next.behind() {
 		s.behind()
 	}
 }
@@ -60,7 +61,7 @@ func (s *Session) forgetCounts() {
 	s.life.mu.Lock()
 	s.in.restart()
 	s.life.recounts++
-	s.life.point.covered, s.life.point.ahead = 0, nil
+	s.life.point.covered, s.life.point.ahead, s.life.point.heard = 0, nil, 0
 	s.life.mu.Unlock()
 }
 
@@ -103,7 +104,7 @@ func (s *Session) ticket(generation uint64, at point, released bool) (text strin
 	l.mu.Lock()
 	t := ticket{
 		SessionID: s.id, Backend: s.backend.Name, UserID: l.plan.userID, Instance: s.gateway.instance, Generation: int64(generation), Recounts: l.recounts,
-		Handle: at.handle, Covered: at.covered, Ahead: at.ahead, Activity: at.activity,
+		Handle: at.handle, Covered: at.covered, Ahead: at.ahead, Heard: at.heard, Activity: at.activity,
 		Released: released, Answering: answering || l.point.behind, Config: l.plan.asked,
 		Started: l.begun, Turns: turns, Usage: l.usage(), Expires: now.Add(s.config.Resume.TicketLife),
 	}
@@ -154,7 +155,7 @@ func (s *Session) adopt(t *ticket, r *Resume) {
 	s.name(t.SessionID)
 	s.adopted = true
 	s.in.generation = uint64(t.Generation) + 1 // this session's connections are newer than those that the ticket is of
-	s.in.received, s.in.known, s.in.activity = t.Covered, t.Ahead, t.Activity
+	s.in.received, s.in.known, s.in.heard, s.in.activity = t.Covered, t.Ahead, t.Heard, t.Activity
 	s.mic.activity, s.mic.activityAudio = t.Activity, t.Activity
 	if r.Received != nil {
 		s.out.numbered = *r.Received
@@ -164,7 +165,7 @@ func (s *Session) adopt(t *ticket, r *Resume) {
 	s.turns.index, s.turns.before = t.Turns, t.Turns
 	s.life.begun, s.life.recounts = t.Started, t.Recounts
 	s.life.spend().past, s.life.spend().before = t.Usage, t.Usage
-	s.life.point = point{handle: t.Handle, covered: t.Covered, ahead: t.Ahead, activity: t.Activity}
+	s.life.point = point{handle: t.Handle, covered: t.Covered, ahead: t.Ahead, heard: t.Heard, activity: t.Activity}
 	s.out.tickets.push(issued{s.out.numbered, s.life.point})
 	if !t.Released { // its holder may have the upstream until it gives the browser up
 		s.next.patience = s.config.Resume.Window

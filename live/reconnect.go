@@ -7,11 +7,13 @@ import (
 	"time"
 )
 
-// reconnect dials until a connection is ready, within live.connect_timeout since the first failure. nil: the session
-// has a reason to end.
+// reconnect dials until a connection is ready. In a row of connections that end before they have lived it takes no longer than
+// live.connect_timeout altogether, the time that they stand not counted. nil: the session has a reason to end.
 func (s *Session) reconnect() Upstream {
 	n := &s.next
-	ctx, cancel := context.WithDeadline(s.ctx, n.began.Add(s.config.Live.ConnectTimeout+n.patience))
+	began := time.Now()
+	defer func() { n.spent += time.Since(began) }()
+	ctx, cancel := context.WithDeadline(s.ctx, began.Add(s.config.Live.ConnectTimeout-n.spent+n.patience))
 	defer cancel()
 	for {
 		if n.attempts > 0 && !pause(ctx, backoff(n.attempts)) {
@@ -28,6 +30,10 @@ func (s *Session) reconnect() Upstream {
 				if !n.resumed && n.handle != "" {
 					s.forgoHandle()
 				}
+				if !n.resumed {
+					n.seed = n.transcript
+				}
+				s.tellForgotten()
 				return up
 			}
 			s.up.close()

@@ -205,8 +205,35 @@ func TestSession_aFinishedTurnIsNotAnsweredTwice(t *testing.T) {
 	})
 }
 
-// Interrupted, then the connection breaks
-func TestSession_anInterruptedAnswerIsNotSpokenAnew(t *testing.T) {
+// Stopped, then the connection breaks
+func TestSession_aStoppedAnswerIsNotSpokenAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, second := beginTwice(t, nil)
+		st.up.says(resumable("H1", -1))
+		synctest.Wait()
+		st.speak(0, 100)
+		st.browser.say(`{"type":"text","text":"Tell me a story"}`)
+		time.Sleep(time.Second) // longer than inFlight
+		synctest.Wait()
+		st.up.says(speech(500))
+		synctest.Wait()
+		st.browser.say(`{"type":"interrupt"}`)
+		synctest.Wait()
+		st.up.ended <- io.ErrUnexpectedEOF
+		second.says(Event{Kind: EventReady})
+		time.Sleep(time.Second)
+		if find(st.browser.heard(), "turn_restarted") != nil || len(texts(second.got())) != 0 {
+			t.Errorf("heard %v; asked again: %v", types(st.browser.heard()), kinds(second.got()))
+		}
+		if m := find(st.browser.heard(), "reconnected"); m == nil || m.JSON["lostAudioMs"] != 100.0 {
+			t.Errorf("told %v of 100 ms that the model has forgotten", m)
+		}
+		st.end()
+	})
+}
+
+// Interrupted, then the connection breaks: the person talks on about what was said, so the model must know what that was about.
+func TestSession_anInterruptedAnswerIsTakenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st, second := beginTwice(t, nil)
 		st.up.says(resumable("H1", -1))
@@ -222,7 +249,7 @@ func TestSession_anInterruptedAnswerIsNotSpokenAnew(t *testing.T) {
 		st.up.ended <- io.ErrUnexpectedEOF
 		second.says(Event{Kind: EventReady})
 		time.Sleep(time.Second)
-		if find(st.browser.heard(), "turn_restarted") != nil || len(texts(second.got())) != 0 {
+		if find(st.browser.heard(), "turn_restarted") == nil || !slices.Equal(texts(second.got()), []string{"Tell me a story"}) {
 			t.Errorf("heard %v; asked again: %v", types(st.browser.heard()), kinds(second.got()))
 		}
 		st.end()

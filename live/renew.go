@@ -13,19 +13,20 @@ type renewal struct {
 
 	answer     span // what the answer in progress, or the last one, can be an answer to
 	transcript span // what the transcript of finished turns covers
-	cut        bool // the last of them was interrupted
+	seed       span // what of it the lineage began with that the handle is of
+	cut        bool // the person did not want the answer of the last of them
 	filed      bool // the turn in progress is one of them
 
 	rotate   bool        // the upstream said that it will close
 	deadline *time.Timer // wakes the connection when no turn's end came in time
 
-	since    time.Time // the connection in use became ready
-	useful   bool      // it has answered a turn
-	began    time.Time // the first failure of an unbroken row
-	attempts int       // in that row
-	resumed  bool      // the connection in use was opened with the handle
-	sour     int       // how often in that row a connection with the handle ended before it had lived
-	spared   bool      // and one without has been tried
+	since    time.Time     // the connection in use became ready
+	useful   bool          // it has answered a turn
+	spent    time.Duration // on the search for connections in an unbroken row of failures
+	attempts int           // in that row
+	resumed  bool          // the connection in use was opened with the handle
+	sour     int           // how often in that row a connection with the handle ended before it had lived
+	spared   bool          // and one without has been tried
 
 	heardAgain bool // what is given again had been transcribed
 
@@ -33,6 +34,9 @@ type renewal struct {
 
 	again, lost int // bytes of audio that the next connection is given once more, and that were not kept
 }
+
+// behind reports whether a turn has ended that the newest handle does not know.
+func (n *renewal) behind() bool { return n.transcript.beyond(n.covers) && n.transcript.beyond(n.seed) }
 
 const (
 	// rotateMargin is how long before the upstream's deadline its connection is given up at the latest.
@@ -81,11 +85,11 @@ func (s *Session) note(e *Event) {
 		if !s.takeHandle(e) {
 			return
 		}
-		if e.Consumed < 0 || !n.transcript.beyond(n.covers) { // an index tells what a handle knows, whenever it came
+		if e.Consumed < 0 || !n.behind() { // an index tells what a handle knows, whenever it came
 			n.knows = s.turns.finished()
 		}
 		s.in.cover(n.covers.earlier(n.transcript), s.margin()) // the handle may turn out to be worth nothing
-		s.setPoint(n.handle, n.covers, s.overlap(), n.transcript.beyond(n.covers))
+		s.setPoint(n.handle, n.covers, s.overlap(), n.behind())
 	case EventGoAway:
 		n.rotate = true
 		left := max(0, e.TimeLeft-min(rotateMargin, e.TimeLeft/2))
@@ -130,10 +134,12 @@ func (s *Session) takeHandle(e *Event) bool {
 	here, sure := s.in.place(), s.in.givenBy(time.Now().Add(-s.config.Resume.Overlap))
 	covers, exact := span{audio: here, commands: n.transcript.commands}, false
 	if burst := int(here.pos-sure.pos) * 2; burst > s.audioBytes(s.config.Resume.Overlap)*9/8 {
-		if !n.transcript.beyond(n.covers) {
+		if n.handle != "" && !n.behind() {
 			return false
 		}
-		covers.audio, exact = sure, true // a finished turn is not to be answered again, whatever it costs
+		// A finished turn is not to be answered again, whatever it costs; and any handle is better than none, or than the one that tickets
+		// still have from before the connection was seeded with the transcript.
+		covers.audio, exact = sure, true
 	}
 	n.handle, n.covers, n.exact = e.Handle, covers, exact
 	return true
@@ -149,7 +155,7 @@ func (s *Session) due(e *Event) bool {
 	if !n.rotate || n.handle == "" || e.Kind != EventGoAway && e.Kind != EventResumption || e.Kind == EventResumption && !e.Resumable {
 		return false
 	}
-	if e.Kind == EventGoAway && n.transcript.beyond(n.covers) {
+	if e.Kind == EventGoAway && n.behind() {
 		return false // the handle that knows the last turn is on its way
 	}
 	s.turns.mu.Lock()
@@ -198,7 +204,7 @@ func (s *Session) renew(err error) Upstream {
 	}
 	lived := n.useful || now.Sub(n.since) >= min(s.config.Resume.StableAfter, s.config.Live.ConnectTimeout)
 	if n.attempts == 0 || lived || judgement != verdictNone { // the watchdog's own renewals are few
-		n.began, n.attempts, n.sour, n.spared = now, 0, 0, false
+		n.spent, n.attempts, n.sour, n.spared = 0, 0, 0, false
 	} else if n.resumed && why == "upstream_lost" {
 		n.sour++
 	}
@@ -209,7 +215,6 @@ func (s *Session) renew(err error) Upstream {
 	if why == "go_away" && s.detached() { // nobody needs the next connection yet
 		s.awaitBrowser()
 		now = time.Now()
-		n.began = now
 	}
 	s.prepare(why)
 
@@ -295,7 +300,7 @@ func (s *Session) prepare(why string) {
 	}
 	t := &s.turns
 	t.mu.Lock()
-	answered, cut := false, false
+	answered, stopped := false, t.stopped
 	anew := false // a finished turn is heard again
 	switch {
 	case !t.open:
@@ -307,33 +312,37 @@ func (s *Session) prepare(why string) {
 		s.history.restart()
 		s.count(func(c *Counters) { c.TurnsRestarted++ })
 	default: // everything was said, or enough
-		cut = t.interrupted || !t.generated
-		t.interrupted = cut
+		t.interrupted = t.interrupted || !t.generated
 		s.out.voiceNotice(TurnNotice{t.figures()})
 		answered = true
 	}
 	t.mu.Unlock()
 	if answered { // only what came after the answer had begun is given again
 		s.fileTurn()
-		n.cut, n.filed = cut, false
+		n.cut, n.filed = stopped, false
 	}
 	s.pointBehind()
+	forgotten := 0
 	switch {
-	case n.handle == "" || n.transcript.beyond(n.covers) && s.remembered():
+	case n.handle == "" || n.behind() && s.remembered():
 		// The transcript knows a turn that the handle does not: with the handle it would be answered a second time.
 		n.handle, n.covers, n.exact = "", n.transcript, false
-	case n.transcript.beyond(n.covers) && n.knows < s.turns.finished() && !n.cut && s.config.Resume.MidTurn == midTurnRestart:
+	case n.behind() && n.knows < s.turns.finished() && !n.cut && s.config.Resume.MidTurn == midTurnRestart:
 		// Nobody knows that turn: it is given again, and answered anew.
 		s.out.restart(why)
 		s.history.takeBack()
 		s.watch.askAgain(s.at(time.Now()))
 		s.count(func(c *Counters) { c.TurnsRestarted++ })
 		answered, anew = false, s.setup().InputTranscript
-	case n.transcript.beyond(n.covers):
-		// The handle does, or the person had heard enough of its answer, and the model will not remember it.
+	case n.behind():
+		// The handle does, or the person did not want its answer, and the model will not remember it.
+		if n.cut && n.knows < s.turns.finished() {
+			forgotten = max(0, int(n.transcript.audio.pos-n.covers.audio.pos)*2)
+		}
 		n.covers, n.exact = n.transcript, true
 	}
 	n.again, n.lost = s.rewind()
+	n.lost += forgotten
 	n.heardAgain = n.again > 0 && !answered && (s.history.restart() || anew)
 }
 
@@ -346,6 +355,15 @@ func (s *Session) rewind() (again, lost int) {
 	return again, lost
 }
 
+// tellForgotten tells the person when a connection was opened that remembers nothing of what was said before: neither a handle nor the
+// transcript does.
+func (s *Session) tellForgotten() {
+	if s.next.resumed || s.remembered() || s.turns.count() == 0 && !s.adopted {
+		return
+	}
+	s.warn(WarningNotice{Code: "memory_lost", Message: "The model has forgotten the conversation so far: its memory could not be resumed."})
+}
+
 // remembered reports whether the transcript knows the conversation. Of one that was adopted it knows the end only.
 func (s *Session) remembered() bool { return !s.adopted && s.history.told() }
 
@@ -354,6 +372,7 @@ func (s *Session) remembered() bool { return !s.adopted && s.history.told() }
 func (s *Session) forgoHandle() {
 	n := &s.next
 	n.handle, n.covers, n.exact = "", n.transcript, false
+	s.in.unlearn()
 	s.behind()
 	again, lost := s.rewind()
 	n.again, n.lost = again, n.lost+lost

@@ -284,22 +284,23 @@ func (in *inbox) oldest() int64 {
 }
 
 // resumeAt is where a client has to go on for another instance that has the handle and nothing else: how many of its
-// messages the handle includes, but for overlap bytes of audio, which commands behind those it knows as well, and
-// whether a push-to-talk activity is open there. What the client was told to be covered before, it cannot repeat any more.
-func (in *inbox) resumeAt(known span, overlap int, before int64) (covered int64, ahead []int64, activity bool) {
+// messages the handle includes, but for overlap bytes of audio, what behind those it knows as well, and whether a push-to-talk
+// activity is open there. What the client was told to be covered before, it cannot repeat any more.
+func (in *inbox) resumeAt(known span, overlap int, before int64) (at point) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	next := int(max(in.first, in.unknown(known, in.wholeMessages(in.back(known.audio, overlap), overlap))) - in.first)
+	audio := in.wholeMessages(in.back(known.audio, overlap), overlap)
+	next := int(max(in.first, in.unknown(known, audio)) - in.first)
 	for next < in.items.len() && in.items.at(next).seq <= before {
 		next++
 	}
-	activity = in.activity
+	activity := in.activity
 	for i := range min(next, in.items.len()) {
 		if c := in.items.at(i).command; c != nil {
 			activity = c.opens(activity)
 		}
 	}
-	covered = in.received
+	covered := in.received
 	for i := next; i < in.items.len(); i++ { // not only the next: a command may have gone ahead of audio that was held back
 		it := in.items.at(i)
 		if it.command != nil && (it.command.bound() || in.first+int64(i) < known.commands.item) {
@@ -307,6 +308,7 @@ func (in *inbox) resumeAt(known span, overlap int, before int64) (covered int64,
 		}
 		covered = min(covered, max(before, it.seq-1))
 	}
+	var ahead []int64
 	for _, seq := range in.known { // came here as well, and was passed over
 		if seq > covered {
 			ahead = append(ahead, seq)
@@ -318,7 +320,18 @@ func (in *inbox) resumeAt(known span, overlap int, before int64) (covered int64,
 			ahead = append(ahead, it.seq)
 		}
 	}
-	return covered, ahead, activity
+	at = point{covered: covered, ahead: ahead, activity: activity}
+	heard := in.received
+	for i := int(max(in.first, audio) - in.first); i < in.items.len(); i++ {
+		if it := in.items.at(i); it.length > 0 {
+			heard = it.seq - 1
+			break
+		}
+	}
+	if heard = max(heard, in.heard); heard > covered {
+		at.heard = heard
+	}
+	return at
 }
 
 // wholeMessages is the place from which on a client repeats what lies behind a place: messages are repeated whole, so one

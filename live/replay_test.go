@@ -36,7 +36,7 @@ func TestInbox_coversAudioBehindTheLastCommandThatIsKnown(t *testing.T) {
 	if ms := in.kept / 32; ms > 500 || ms < 400 {
 		t.Errorf("%d ms are kept, want the overlap", ms)
 	}
-	covered, _, _ := in.resumeAt(known, overlap500, 0)
+	covered := in.resumeAt(known, overlap500, 0).covered
 	if want := int64(88); covered != want { // 100 frames less the 12 that fit into 500 ms
 		t.Errorf("%d messages are covered, want %d", covered, want)
 	}
@@ -46,12 +46,12 @@ func TestInbox_keepsACommandThatNobodyMayHaveHeard(t *testing.T) {
 	in := given(100, 40, 50)
 	known := span{audio: in.place(), commands: cursor{item: in.first + 25}}
 	in.cover(known, overlap500)
-	if covered, ahead, _ := in.resumeAt(known, overlap500, 0); covered != 51 || len(ahead) != 0 {
-		t.Errorf("%d messages are covered, %v ahead; want 51: the text is the 52nd", covered, ahead)
+	if at := in.resumeAt(known, overlap500, 0); at.covered != 51 || len(at.ahead) != 0 || at.heard != 89 {
+		t.Errorf("%d messages are covered, %v ahead; want 51: the text is the 52nd", at.covered, at.ahead)
 	}
 	known.commands = in.place()
-	if covered, ahead, _ := in.resumeAt(known, overlap500, 0); covered != 89 || len(ahead) != 0 {
-		t.Errorf("once it is known: %d messages are covered, %v ahead; want 89", covered, ahead)
+	if at := in.resumeAt(known, overlap500, 0); at.covered != 89 || len(at.ahead) != 0 {
+		t.Errorf("once it is known: %d messages are covered, %v ahead; want 89", at.covered, at.ahead)
 	}
 }
 
@@ -64,7 +64,7 @@ func TestInbox_theOverlapIsNeverMoreThanThat(t *testing.T) {
 			t.Errorf("frames of %d ms: %d bytes again, %d lost; want a little less than %d, and 0", ms, again, lost, overlap500)
 		}
 		in = given(4000/ms, ms)
-		if covered, _, _ := in.resumeAt(span{here, here}, overlap500, 0); covered < int64(3500/ms) || covered > int64(3625/ms) {
+		if covered := in.resumeAt(span{here, here}, overlap500, 0).covered; covered < int64(3500/ms) || covered > int64(3625/ms) {
 			t.Errorf("frames of %d ms: %d are covered", ms, covered)
 		}
 	}
@@ -74,7 +74,7 @@ func TestInbox_theOverlapIsNeverMoreThanThat(t *testing.T) {
 func TestInbox_aLongFrameIsRepeatedWhole(t *testing.T) {
 	in := given(4, 1000)
 	here := in.place()
-	if covered, _, _ := in.resumeAt(span{here, here}, overlap500, 0); covered != 3 {
+	if covered := in.resumeAt(span{here, here}, overlap500, 0).covered; covered != 3 {
 		t.Errorf("%d messages are covered, want 3", covered)
 	}
 }

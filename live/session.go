@@ -254,10 +254,9 @@ func (s *Session) connect() Upstream {
 		return nil
 	}
 	if s.adopted {
-		s.next.began = time.Now()
 		up := s.reconnect()
-		s.next.patience = 0 // it is nobody else's any more
 		if up != nil {
+			s.next.patience = 0 // it is nobody else's any more
 			s.ready(up)
 		}
 		return up
@@ -411,7 +410,7 @@ func (s *Session) farewell() Reason {
 	var last []Notice
 	if r != ReasonEnded {
 		if r == ReasonServerDraining && s.resumable { // it goes on elsewhere
-			last = append(last, TicketNotice{s.ticket(s.in.newest(), s.pointNow(), true)})
+			last = append(last, TicketNotice{s.ticket(s.in.newest(), s.pointNow(), s.next.patience == 0)})
 		}
 		last = append(last, ErrorNotice{Error: e.detail, Code: r.Code, Retryable: r.Retryable(), Field: e.field})
 	}

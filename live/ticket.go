@@ -32,7 +32,8 @@ type ticket struct {
 	Recounts   int64       `json:"z,omitzero"`  // how often counting has begun anew
 	Handle     string      `json:"-"`           // the newest one of the upstream; empty: there was none yet
 	Covered    int64       `json:"c,omitzero"`  // client messages that the handle includes
-	Ahead      []int64     `json:"d,omitzero"`  // of the messages behind those, the ones that it includes as well
+	Ahead      []int64     `json:"d,omitzero"`  // of the messages behind those, the commands that it includes as well
+	Heard      int64       `json:"h,omitzero"`  // and the last whose audio it includes; 0: none
 	Activity   bool        `json:"p,omitzero"`  // a push-to-talk activity is open behind the covered messages
 	Released   bool        `json:"r,omitzero"`  // the holder has closed its upstream: nobody has to be asked
 	Answering  bool        `json:"a,omitzero"`  // an answer was being spoken

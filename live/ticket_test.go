@@ -42,7 +42,7 @@ func fullTicket(t testing.TB) ticket {
 	t.Helper()
 	tk := ticket{
 		SessionID: "0123456789abcdef", Backend: BackendVertex, UserID: "ann@example.com", Instance: "instance-7", Generation: 3, Recounts: 2,
-		Handle: "CihhYmNkZWY-handle", Covered: 1234, Ahead: []int64{1236, 1300}, Activity: true, Released: true, Answering: true, Turns: 17,
+		Handle: "CihhYmNkZWY-handle", Covered: 1234, Ahead: []int64{1236, 1300}, Heard: 1290, Activity: true, Released: true, Answering: true, Turns: 17,
 		Usage:   Usage{Input: 100, Output: 50, InputBy: [numModalities]int64{1, 2, 3, 4, 5}, OutputBy: [numModalities]int64{6, 7, 8, 9, 10}},
 		Started: ticketNow.Add(-time.Hour), Expires: ticketNow.Add(time.Hour),
 	}

@@ -70,6 +70,16 @@ func (t *openCalls) answer(responses []ToolResponse) (known []ToolResponse, unkn
 	return known, unknown
 }
 
+// postpone gives the calls that are open more time: nobody was there to answer them.
+func (t *openCalls) postpone(d time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id, c := range t.calls {
+		c.opened = c.opened.Add(d)
+		t.calls[id] = c
+	}
+}
+
 // asked keeps of answers on their way up those to calls that are still open.
 func (t *openCalls) asked(responses []ToolResponse) (still []ToolResponse) {
 	t.mu.Lock()

@@ -15,6 +15,7 @@ type turns struct {
 	generated   bool  // generation_complete has come
 	discarding  bool  // the browser asked to stop: the rest of this answer is dropped as it comes
 	interrupted bool
+	stopped     bool      // by the browser: the person does not want it
 	cut         time.Time // when the upstream said that it was; zero: it did not
 	audio       time.Duration
 	response    time.Duration
@@ -85,11 +86,12 @@ func (t *turns) finished() int64 {
 	return t.index
 }
 
-// cutShort reports whether the person did not want the answer to its end.
+// cutShort reports whether the person has said that they do not want the answer. One that they spoke into is another matter: it goes on
+// being talked about.
 func (t *turns) cutShort() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.interrupted || t.discarding
+	return t.stopped
 }
 
 // answering reports whether an answer is being spoken.
@@ -117,7 +119,7 @@ func (t *turns) figures() TurnFigures {
 }
 
 func (t *turns) close() {
-	t.open, t.generated, t.discarding, t.interrupted = false, false, false, false
+	t.open, t.generated, t.discarding, t.interrupted, t.stopped = false, false, false, false, false
 	t.audio, t.response, t.cut = 0, 0, time.Time{}
 }
 

@@ -62,6 +62,7 @@ type told struct {
 	reconnects    int
 	restarts      int
 	dropped       int // warnings audio_dropped
+	forgotten     int // warnings memory_lost
 }
 
 func newClient(c *conversation, path string) *client {

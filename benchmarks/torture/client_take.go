@@ -123,9 +123,16 @@ func (k *client) handle(s *socket, m *serverMessage) {
 		k.ended = m.Reason
 		k.c.log.say("the session has ended: %s", m.Reason)
 	case "warning":
-		if m.Code == "audio_dropped" {
+		switch {
+		case m.Code == "audio_dropped":
 			k.told.dropped++
-		} else if !k.c.w.allowed[m.Code] {
+		case m.Code == "memory_lost":
+			k.told.forgotten++
+			if !k.c.forgetful() {
+				k.c.fail(kindProtocol, "%s, although there is a transcript", m.Code)
+			}
+			k.c.person.forgotten()
+		case !k.c.w.allowed[m.Code]:
 			k.c.fail(kindProtocol, "an unexpected warning %s: %s", m.Code, m.Message)
 		}
 	case "reconnected":

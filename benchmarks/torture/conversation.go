@@ -109,7 +109,7 @@ func (c *conversation) config() object {
 
 // The times that the end of a conversation may take.
 const (
-	settleTime  = patienceForAnswer
+	settleTime  = 45 * time.Second
 	goodbyeTime = 10 * time.Second
 )
 

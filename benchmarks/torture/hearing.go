@@ -134,7 +134,7 @@ func (h *hearing) start() {
 }
 
 // maxPlaces bounds the places at which an answer is thought to go on: tones repeat themselves.
-const maxPlaces = 64
+const maxPlaces = 2000
 
 // seek finds where the audio may go on behind a gap: in the answer that was being heard, or in one after it.
 func (h *hearing) seek(pcm []byte) (found []match) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"strings"
+	"time"
 
 	"github.com/stonepot/stonepot/benchmarks/torture/pcm"
 	"github.com/stonepot/stonepot/live/simulator"
@@ -32,20 +33,21 @@ type span struct {
 type piece struct {
 	conn    uint64
 	entries []entry
-	seeded  bool // the connection knows what was before from the transcript only
-	exact   bool // it was told by index what the handle covers
-	speech  bool // its handle fell into speech
+	seeded  bool  // the connection knows what was before from the transcript only
+	exact   bool  // it was told by index what the handle covers
+	speech  bool  // its handle fell into speech
+	given   int64 // samples that the connection before it was given in the overlap's time, before the handle was told
 }
 
 // history is the lineage that survived, connection by connection, from the first word on. Called with mu held.
-func (a *account) history() []piece {
+func (a *account) history(overlap time.Duration) []piece {
 	if len(a.conns) == 0 {
 		return nil
 	}
-	return a.historyOf(len(a.conns) - 1)
+	return a.historyOf(len(a.conns)-1, overlap)
 }
 
-func (a *account) historyOf(i int) []piece {
+func (a *account) historyOf(i int, overlap time.Duration) []piece {
 	var chain []*connection
 	for c := a.conns[i]; c != nil; c = c.parent {
 		chain = append([]*connection{c}, chain...)
@@ -58,7 +60,10 @@ func (a *account) historyOf(i int) []piece {
 		}
 		if k > 0 {
 			before := all[len(all)-1].entries
-			p.speech = len(before) > 0 && before[len(before)-1].inSpeech
+			if n := len(before); n > 0 {
+				p.speech = before[n-1].inSpeech
+				p.given = chain[k-1].within(overlap+hiccup, before[n-1].told)
+			}
 		}
 		all = append(all, p)
 	}
@@ -68,7 +73,7 @@ func (a *account) historyOf(i int) []piece {
 	}
 	// The chain begins anew: what was before is known by its transcript, up to where the person's words are given again.
 	all[0].seeded = true
-	past := a.historyOf(first - 1)
+	past := a.historyOf(first-1, overlap)
 	from := firstPosition(all)
 	for k := range past {
 		past[k].entries = before(past[k].entries, from)
@@ -120,13 +125,16 @@ func before(entries []entry, pos int64) (kept []entry) {
 	return kept
 }
 
+// hiccup is how much earlier audio may arrive here than its sender notes that it was sent.
+const hiccup = 20 * time.Millisecond
+
 // uplink judges the lineage against what the person said: everything up to end. overlap is what one renewal may double. What
 // is absent and not given up by excuses counts as lost, unless the model was asked it, answered it to the end, and forgot.
 func (a *account) uplink(end, overlap int64, excuses, answered []span, silent func(from, to int64) bool, forgetful bool) (v uplinkVerdict) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	w := walk{v: &v, excuses: excuses, answered: answered, silent: silent, forgetful: forgetful, log: a.c.log}
-	for i, p := range a.history() {
+	for i, p := range a.history(lasting(overlap)) {
 		w.begin(p, i > 0)
 		for _, e := range p.entries {
 			if e.kind == simulator.EventAudio {
@@ -152,6 +160,7 @@ type walk struct {
 	conn     uint64
 	cursor   int64
 	zeros    int64 // digital silence since the last word
+	given    int64 // what the last renewal may double beyond the overlap
 	boundary bool  // nothing of the person has come since the last renewal
 	seeded   bool
 	exact    bool
@@ -163,7 +172,7 @@ func (w *walk) begin(p piece, renewal bool) {
 	w.zeros, w.conn = 0, p.conn
 	if renewal {
 		w.v.renewals++
-		w.boundary, w.seeded, w.exact, w.speech, w.again = true, p.seeded, p.exact, p.speech, 0
+		w.boundary, w.seeded, w.exact, w.speech, w.given, w.again = true, p.seeded, p.exact, p.speech, p.given, 0
 		if p.seeded {
 			w.v.seeded++
 		}
@@ -190,6 +199,9 @@ func (w *walk) run(r pcm.Run, overlap int64) {
 
 // double counts n samples at the beginning of a run that came before.
 func (w *walk) double(r pcm.Run, n, overlap int64) {
+	// The overlap is a time (resume.overlap). What was sent within it may be more audio, behind a replay or a stall, and which of it the
+	// handle holds nobody can tell the server: it gives all of that again, because losing some would be worse.
+	overlap = max(overlap, w.given)
 	if !w.boundary {
 		w.v.reordered += n
 		return

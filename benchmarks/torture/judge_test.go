@@ -56,9 +56,12 @@ func (m *model) hear(audio []byte) {
 	m.taken[m.conn] += int64(len(audio) / 2)
 }
 
-func (m *model) handle(name string, inSpeech bool) {
+// handle takes a snapshot whose handle is told long after.
+func (m *model) handle(name string, inSpeech bool) { m.handleIn(time.Hour, name, inSpeech) }
+
+func (m *model) handleIn(lag time.Duration, name string, inSpeech bool) {
 	m.at[name] = m.taken[m.conn]
-	m.tell(simulator.Event{Kind: simulator.EventHandle, Handle: name, Sample: m.taken[m.conn], InSpeech: inSpeech})
+	m.tell(simulator.Event{Kind: simulator.EventHandle, Handle: name, Sample: m.taken[m.conn], InSpeech: inSpeech, Lag: lag})
 }
 
 // said is the person's samples: an utterance between 1600 and 3200, silence around it.
@@ -153,6 +156,13 @@ func TestUplink_judgesTheLineageThatSurvived(t *testing.T) {
 			m.open(1, "h", false)
 			m.hear(said(600, 4800))
 		}, nil, uplinkVerdict{renewals: 1, doubled: 900, doubledMax: 900, beyond: 100}},
+		{"unless more was sent within the overlap's time", func(m *model) {
+			m.open(0, "", false)
+			m.hear(said(0, 1500))
+			m.handleIn(0, "h", false)
+			m.open(1, "h", false)
+			m.hear(said(600, 4800))
+		}, nil, uplinkVerdict{renewals: 1, doubled: 900, doubledMax: 900}},
 		{"speech is doubled only where the handle fell into speech", func(m *model) {
 			m.open(0, "", false)
 			m.hear(said(0, 3300))

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/stonepot/stonepot/benchmarks/torture/pcm"
 	"github.com/stonepot/stonepot/live/simulator"
@@ -35,8 +36,25 @@ type connection struct {
 	account   *account // nil: of no conversation that is known
 	scanner   pcm.Scanner
 	entries   []entry
+	arrivals  []arrival
 	questions map[int64]question
 	answers   map[int64]*answer
+}
+
+// arrival is audio that a connection was given at once.
+type arrival struct {
+	at time.Time
+	n  int64 // samples
+}
+
+// within is how many samples a connection was given in some time before a moment.
+func (c *connection) within(d time.Duration, before time.Time) (n int64) {
+	for _, a := range c.arrivals {
+		if a.at.After(before.Add(-d)) && !a.at.After(before) {
+			n += a.n
+		}
+	}
+	return n
 }
 
 // entry is something that a connection took in, in order.
@@ -48,6 +66,7 @@ type entry struct {
 	id       string
 	known    bool // a tool answer whose call was open
 	inSpeech bool
+	told     time.Time // of a handle: when the client was to be told
 }
 
 // question is something that the model will answer: an utterance between two samples of the person's, or a text.
@@ -158,7 +177,7 @@ func (c *connection) take(e *simulator.Event) {
 		if e.InSpeech {
 			a.inSpeech++
 		}
-		c.entries = append(c.entries, entry{kind: e.Kind, sample: e.Sample, text: e.Handle, inSpeech: e.InSpeech})
+		c.entries = append(c.entries, entry{kind: e.Kind, sample: e.Sample, text: e.Handle, inSpeech: e.InSpeech, told: time.Now().Add(e.Lag)})
 		a.c.log.say("upstream %d snapshot at sample %d, index %d, in speech %v, told in %v", c.id, e.Sample, e.Index, e.InSpeech, e.Lag)
 	case simulator.EventAnswer:
 		about := c.lookup(e.Questions)
@@ -183,6 +202,7 @@ func (c *connection) take(e *simulator.Event) {
 
 // hear reads the positions in a piece of the microphone's stream.
 func (c *connection) hear(e *simulator.Event) {
+	c.arrivals = append(c.arrivals, arrival{time.Now(), int64(len(e.PCM) / 2)})
 	sample := e.Sample
 	c.scanner.Scan(e.PCM, func(r pcm.Run) {
 		at := sample

@@ -59,6 +59,7 @@ type person struct {
 	next    time.Time // to ask again, when idle
 	bargeAt time.Time // to speak into the answer
 	whole   bool      // nothing more of the answer will come
+	hellos  int       // questions in a row that got no answer
 	asks    []*ask
 	pending []toolAnswer
 	quiet   bool // no more questions
@@ -77,9 +78,10 @@ const (
 	frameTime = 40 * time.Millisecond
 	// turnPatience is how long a person waits for the end of a turn of which everything was heard.
 	turnPatience = 3 * time.Second
-	// patienceForAnswer is how long a person waits while the line stands and nothing comes: longer than the server may take to find
-	// out that neither a connection to the model nor the next one answers (resume.watchdog, twice).
-	patienceForAnswer = 40 * time.Second
+	// patienceForAnswer is how long a person waits while the line stands and nothing comes. Then they ask again, a few times: whether
+	// a model that has heard them keeps silent on purpose nobody knows, until they do.
+	patienceForAnswer = 20 * time.Second
+	mostHellos        = 2
 )
 
 // begin starts the microphone, or lets it go on after a reload.
@@ -111,6 +113,15 @@ func (p *person) reloaded() {
 	}
 	p.until, p.mood, p.pending = p.pos, idle, nil
 	p.next = time.Now().Add(2 * time.Second)
+}
+
+// forgotten: the model's memory could not be resumed. What it was asked before and has not answered, it may know in part or not at all.
+func (p *person) forgotten() {
+	for _, a := range p.asks {
+		if a.kind != askVoice || !p.c.ears.answered(a) {
+			a.excused = true
+		}
+	}
 }
 
 func (p *person) between(low, high time.Duration) time.Duration {
@@ -163,7 +174,11 @@ func (p *person) decide(now time.Time) {
 		case now.Sub(a.said) > patienceForAnswer && now.Sub(p.stirred) > patienceForAnswer && p.c.line.conn != nil && p.c.line.conn.flowing:
 			p.c.log.say("ask %d was not answered within %v", a.id, patienceForAnswer)
 			a.finished = now
-			p.rest(now)
+			if p.hellos++; p.hellos > mostHellos {
+				p.rest(now)
+			} else {
+				p.speak(now)
+			}
 		}
 	}
 }
@@ -268,7 +283,7 @@ func (p *person) turned(now time.Time, interrupted bool) {
 	if a.kind == askVoice && !a.excused && !p.c.ears.began(a) {
 		return // that was about what was asked before
 	}
-	a.finished = now
+	a.finished, p.hellos = now, 0
 	if a.kind == askVoice && !a.excused {
 		p.c.silence(a)
 	}
@@ -321,7 +336,7 @@ func (p *person) done(now time.Time) bool {
 		return false
 	}
 	for _, a := range p.asks {
-		if a.kind == askVoice && !a.barged && !a.excused && now.Sub(a.said) < patienceForAnswer && !p.c.ears.answered(a) {
+		if a.kind == askVoice && !a.barged && !a.excused && now.Sub(a.said) < settleTime && !p.c.ears.answered(a) {
 			return false // it is under way, perhaps once more
 		}
 	}

@@ -64,6 +64,7 @@ func (r *report) printCounts(out io.Writer) {
 	row("told: skipped by the client", func(c *counts) any { return c.told.skippedUp })
 	row("told: reconnected", func(c *counts) any { return c.told.reconnects })
 	row("told: turn_restarted", func(c *counts) any { return c.told.restarts })
+	row("told: memory_lost", func(c *counts) any { return c.told.forgotten })
 	row("told: audio_dropped", func(c *counts) any { return c.told.dropped })
 	for _, k := range kinds {
 		row("violations of "+k, func(c *counts) any { return c.violations[k] })

@@ -161,4 +161,5 @@ func (t *told) add(o told) {
 	t.skippedDown, t.skippedDownMs, t.skippedUp = t.skippedDown+o.skippedDown, t.skippedDownMs+o.skippedDownMs, t.skippedUp+o.skippedUp
 	t.lost, t.lostAudioMs, t.replayedMs = t.lost+o.lost, t.lostAudioMs+o.lostAudioMs, t.replayedMs+o.replayedMs
 	t.reconnects, t.restarts, t.dropped = t.reconnects+o.reconnects, t.restarts+o.restarts, t.dropped+o.dropped
+	t.forgotten += o.forgotten
 }
