@@ -117,6 +117,41 @@ describe("settings", () => {
       await end(page);
     }));
 
+  it("follow a headset that changes the rate in the middle of an answer", { timeout: 60_000 }, () =>
+    onPage(async (page) => {
+      await page.addInitScript(() => {
+        const world = /** @type {any} */ (globalThis);
+        world.contexts = [];
+        globalThis.AudioContext = class extends AudioContext {
+          /** @param {AudioContextOptions} [options] */
+          constructor(options) {
+            super({ ...options, ...(world.rate ? { sampleRate: world.rate } : {}) });
+            world.contexts.push(this);
+          }
+        };
+      });
+      await page.reload();
+      await start(page);
+      await press(page, "Mute");
+      await write(page, "Please tell me a long story about a stone bridge, an old miller and the river below them.");
+      const before = await until(page, "an answer that sounds", (f) => f.status === "speaking" && f.levelSpeech > 0.01 && f.playedMs > 500, 30_000);
+      await page.evaluate(() => {
+        /** @type {any} */ (globalThis).rate = 16_000;
+        navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
+      });
+      const open = () => page.evaluate(() => /** @type {any} */ (globalThis).contexts.filter((/** @type {AudioContext} */ c) => c.state !== "closed").map((/** @type {AudioContext} */ c) => c.sampleRate));
+      for (const deadline = Date.now() + 10_000; String(await open()) !== "16000"; ) {
+        assert.ok(Date.now() < deadline, `one context at the new rate, not ${await open()}`);
+        await new Promise((done) => setTimeout(done, 50));
+      }
+      const after = await until(page, "the answer to go on", (f) => f.levelSpeech > 0.01 && f.playedMs > before.playedMs + 1000);
+      assert.equal(after.underruns, before.underruns);
+      assert.equal(after.status, "speaking");
+      await press(page, "Unmute");
+      await until(page, "the microphone to be heard again", (f) => f.sent > after.sent + 50 && f.levelMicrophone > 0.01);
+      await end(page);
+    }));
+
   it("hide the captions, and the text box goes on", { timeout: 60_000 }, () =>
     here.onPage(
       async (page) => {

@@ -104,7 +104,7 @@ export function Conversation() {
               {notice && (
                 <p data-notice={notice.kind} className="rounded-xl bg-sunken px-4 py-2 text-center text-sm text-balance">
                   {noticeWords(notice)}{" "}
-                  {notice.kind === "soundHeld" && (
+                  {(notice.kind === "soundHeld" || notice.kind === "soundTaken") && (
                     <button type="button" onClick={() => call.resumeSound()} className="font-semibold underline underline-offset-2">
                       Turn it on
                     </button>

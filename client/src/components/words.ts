@@ -110,6 +110,10 @@ export function noticeWords(notice: Notice): string {
       return "Reconnecting. What you say is kept for a minute.";
     case "soundHeld":
       return "Your browser holds the sound back.";
+    case "soundTaken":
+      return "A telephone call or another program has the sound. Come back to this page when it is over.";
+    case "microphoneHeld":
+      return "Your device gives no sound from the microphone: it is muted there, or in use.";
     case "microphoneLost":
       return "The microphone was disconnected. You can go on by typing.";
     case "offline":

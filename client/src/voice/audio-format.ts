@@ -1,4 +1,5 @@
 // The wire's audio, as docs/protocol.md ("Audio") has it.
+import type { HandedOver } from "./player";
 
 /** Rate of the microphone's frames, and what a millisecond of them weighs. */
 export const microphoneHz = 16_000;
@@ -20,4 +21,7 @@ export type PlaybackCommand =
   | { readonly type: "audio"; readonly pcm: ArrayBuffer }
   | { readonly type: "end" }
   | { readonly type: "clear" }
-  | { readonly type: "rate"; readonly streamHz: number };
+  | { readonly type: "rate"; readonly streamHz: number }
+  /** Answered by what waits (`HandedOver`), which then plays elsewhere. */
+  | { readonly type: "handOver" }
+  | { readonly type: "adopt"; readonly from: HandedOver };

@@ -302,25 +302,43 @@ describe("ending", () => {
 });
 
 describe("the world around", () => {
+  it("tells that the system has taken sound or microphone, until it gives them back, and asks for sound when the person is back", async () => {
+    const s = await listening();
+    s.world.audio!.suspended("taken");
+    expect(s.call.getSnapshot().notice).toEqual({ kind: "soundTaken" });
+    s.world.microphone!.held(true);
+    expect(s.call.getSnapshot().notice).toEqual({ kind: "microphoneHeld" });
+    s.call.visibilityChanged(false);
+    expect(s.world.resumed).toBe(0);
+    s.call.visibilityChanged(true);
+    expect(s.world.resumed).toBe(1);
+    s.world.microphone!.held(false);
+    expect(s.call.getSnapshot().notice).toEqual({ kind: "soundTaken" });
+    s.world.audio!.suspended("no");
+    expect(s.call.getSnapshot().notice).toBeUndefined();
+    s.call.devicesAppeared();
+    expect(s.world.devicesChanged).toBe(1);
+  });
+
   it("tells when the browser holds the sound back, and lets the person turn it on", async () => {
     const s = await listening();
-    s.world.audio!.suspended(true);
+    s.world.audio!.suspended("held");
     expect(s.call.getSnapshot().notice).toEqual({ kind: "soundHeld" });
     s.call.resumeSound();
     expect(s.world.resumed).toBe(1);
-    s.world.audio!.suspended(false);
+    s.world.audio!.suspended("no");
     expect(s.call.getSnapshot().notice).toBeUndefined();
   });
 
   it("goes on telling what still holds when something passing is over", async () => {
     const s = await listening();
-    s.world.audio!.suspended(true);
+    s.world.audio!.suspended("held");
     s.socket.text({ type: "tool_activity", id: "t", name: "search", state: "running" });
     s.socket.text({ type: "reconnecting", reason: "go_away", attempt: 1 });
     s.socket.text({ type: "reconnected", gapMs: 700 });
     s.socket.text({ type: "tool_activity", id: "t", name: "search", state: "done" });
     expect(s.call.getSnapshot().notice).toEqual({ kind: "soundHeld" });
-    s.world.audio!.suspended(false);
+    s.world.audio!.suspended("no");
     expect(s.call.getSnapshot().notice).toBeUndefined();
   });
 

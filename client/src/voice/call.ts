@@ -11,7 +11,7 @@ import { codeOfClose, problemOf, type Problem } from "./problem";
 import type { SessionConfig } from "./protocol";
 import { Run, type CallWorld } from "./run";
 import type { Saved } from "./saved";
-import type { CallSnapshot, CallStats, Levels } from "./snapshot";
+import type { CallSnapshot, CallStats, Levels, SimpleNotice } from "./snapshot";
 import { SpeechDetector } from "./speech-detector";
 import { isLive, transition, type Effect, type Event } from "./state";
 import { Talk } from "./talk";
@@ -182,6 +182,7 @@ export class Call {
 
   /** The system has other devices: a microphone that was lost may be back. */
   devicesAppeared(): void {
+    this.run?.audio?.devicesChanged();
     if (this.run && this.store.tells("microphoneLost")) this.findMicrophone(this.run);
   }
 
@@ -194,14 +195,15 @@ export class Call {
   networkChanged(online: boolean): void {
     if (!this.run || !isLive(this.snapshot.status)) return;
     this.run.connection.nudge();
-    if (!online) this.store.notify({ kind: "offline" });
-    else this.store.clearNotice("offline");
+    this.told("offline", !online);
   }
 
   /** The person looks at the page again, or away from it; a page that is away may be ended without a word. */
   visibilityChanged(visible: boolean): void {
-    if (!visible) this.kept.save();
-    else this.run?.connection.nudge();
+    if (!visible) return void this.kept.save();
+    this.run?.connection.nudge();
+    // After a telephone call sound comes back only to a page that asks for it.
+    this.run?.audio?.resume();
   }
 
   /** Measures the way to the server and back; `stats` has the answer when it is there. */
@@ -220,6 +222,11 @@ export class Call {
 
   private update(change: Partial<CallSnapshot>): void {
     this.store.update(change);
+  }
+
+  private told(kind: SimpleNotice, holds: boolean): void {
+    if (holds) this.store.notify({ kind });
+    else this.store.clearNotice(kind);
   }
 
   // --- The state table -----------------------------------------------------------------------------------------
@@ -290,13 +297,18 @@ export class Call {
       frame: (frame) => this.onFrame(run, frame),
       microphoneOpened: (microphone) => {
         microphone.setMuted(this.snapshot.muted);
+        this.told("microphoneHeld", false);
         this.arrived(run);
       },
       microphoneLost: () => this.onMicrophoneLost(run),
-      soundHeld: (held) => (held ? this.store.notify({ kind: "soundHeld" }) : this.store.clearNotice("soundHeld")),
+      microphoneHeld: (held) => this.told("microphoneHeld", held),
+      sound: (how) => {
+        this.told("soundHeld", how === "held");
+        this.told("soundTaken", how === "taken");
+      },
       failed: (problem) => this.fail(problem),
       ticket: () => this.kept.save(),
-      resuming: (told) => (told ? this.store.notify({ kind: "resuming" }) : this.store.clearNotice("resuming")),
+      resuming: (told) => this.told("resuming", told),
       closed: (how) => this.onClosed(run, how),
     }, this.config);
     const downlink = new Downlink(run, this.store, {
@@ -409,6 +421,7 @@ export class Call {
 
   private onMicrophoneLost(run: Run): void {
     run.dropMicrophone();
+    this.told("microphoneHeld", false);
     this.levels.microphone = 0;
     this.endTalking();
     // No silence will tell the model that the last sentence is over.

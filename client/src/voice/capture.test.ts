@@ -16,7 +16,7 @@ function setUp(loads: Promise<void>) {
   });
   const context = { audioWorklet: { addModule: () => loads } } as unknown as AudioContext;
   const abort = new AbortController();
-  const opened = openMicrophone(context, "", { frame: () => undefined, lost: () => undefined }, abort.signal);
+  const opened = openMicrophone(context, "", { frame: () => undefined, lost: () => undefined, held: () => undefined }, abort.signal);
   return { track, abort, opened, allow: () => allow() };
 }
 

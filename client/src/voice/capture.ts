@@ -10,10 +10,17 @@ export interface Microphone {
   close(): void;
 }
 
+/** A microphone that can go on in another context. */
+export interface MovableMicrophone extends Microphone {
+  moveTo(context: AudioContext): Promise<void>;
+}
+
 export interface MicrophoneEvents {
   frame(frame: MicrophoneFrame): void;
   /** The device went away (unplugged, taken by the system); no more frames come. */
   lost(): void;
+  /** The system gives silence for a while (a telephone call, a switch on the headset), or sound again. */
+  held(held: boolean): void;
 }
 
 /** Loads the worklet; may begin before the person has answered the browser's question. */
@@ -40,7 +47,7 @@ export async function openMicrophone(
   deviceId: string,
   events: MicrophoneEvents,
   signal: AbortSignal,
-): Promise<Microphone> {
+): Promise<MovableMicrophone> {
   if (!navigator.mediaDevices?.getUserMedia) throw new ProblemError(problemOf("unsupported"));
 
   const loaded = loadCapture(context);
@@ -63,28 +70,50 @@ export async function openMicrophone(
   }
 }
 
-function connect(context: AudioContext, stream: MediaStream, events: MicrophoneEvents): Microphone {
+function connect(context: AudioContext, stream: MediaStream, events: MicrophoneEvents): MovableMicrophone {
+  let closed = false;
+  let wanted = context;
+  let disconnect = attach(context, stream, events);
+  const tracks = stream.getAudioTracks();
+  for (const track of tracks) {
+    track.onended = () => events.lost();
+    track.onmute = () => events.held(true);
+    track.onunmute = () => events.held(false);
+  }
+  return {
+    setMuted(muted) {
+      for (const track of tracks) track.enabled = !muted;
+    },
+    async moveTo(next) {
+      wanted = next;
+      await loadCapture(next);
+      if (closed || wanted !== next) return;
+      disconnect();
+      disconnect = attach(next, stream, events);
+    },
+    close() {
+      closed = true;
+      disconnect();
+      for (const track of tracks) {
+        track.onended = track.onmute = track.onunmute = null;
+        track.stop();
+      }
+    },
+  };
+}
+
+/** Leads a stream to the worklet; returns what undoes it. */
+function attach(context: AudioContext, stream: MediaStream, events: MicrophoneEvents): () => void {
   const source = context.createMediaStreamSource(stream);
   const node = new AudioWorkletNode(context, captureProcessor, { channelCount: 1, channelCountMode: "explicit" });
   node.port.onmessage = (event: MessageEvent<MicrophoneFrame>) => events.frame(event.data);
   source.connect(node);
   // Its output is silence; some browsers only run nodes that lead to the speaker.
   node.connect(context.destination);
-  const tracks = stream.getAudioTracks();
-  for (const track of tracks) track.onended = () => events.lost();
-  return {
-    setMuted(muted) {
-      for (const track of tracks) track.enabled = !muted;
-    },
-    close() {
-      node.port.onmessage = null;
-      source.disconnect();
-      node.disconnect();
-      for (const track of tracks) {
-        track.onended = null;
-        track.stop();
-      }
-    },
+  return () => {
+    node.port.onmessage = null;
+    source.disconnect();
+    node.disconnect();
   };
 }
 

@@ -83,6 +83,7 @@ export function setUp(keep = new FakeKeep()) {
     audioClosed: 0,
     resumed: 0,
     speakerChanged: 0,
+    devicesChanged: 0,
     allowMicrophone: (): void => expect.fail("nobody asked for the microphone"),
     refuseMicrophone: (error: unknown): void => expect.fail(String(error)),
     admit: (): void => expect.fail("nobody asked for a session"),
@@ -104,6 +105,7 @@ export function setUp(keep = new FakeKeep()) {
             };
           }),
         speakerChanged: () => void world.speakerChanged++,
+        devicesChanged: () => void world.devicesChanged++,
         resume: () => void world.resumed++,
         close: () => void world.audioClosed++,
       };

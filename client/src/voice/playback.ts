@@ -1,5 +1,5 @@
 import { playbackProcessor, type PlaybackCommand } from "./audio-format";
-import type { PlaybackReport } from "./player";
+import type { HandedOver, PlaybackReport } from "./player";
 import { workletUrls } from "./worklet-urls";
 
 /** The model's voice. Commands given before the worklet is loaded wait for it. */
@@ -14,12 +14,25 @@ export interface Speaker {
   close(): void;
 }
 
-/** Opens the speaker of a context; `failed` is called when the worklet cannot be loaded. */
+/** A speaker whose speech another one can go on with. */
+export interface MovableSpeaker extends Speaker {
+  /** Falls silent and gives away what was not heard yet; undefined: the audio thread does not answer. */
+  handOver(): Promise<HandedOver | undefined>;
+}
+
+/** An audio thread that has not answered by then has stopped with its device. */
+const handOverMs = 500;
+
+/**
+ * Opens the speaker of a context, and goes on with what another one hands over; `failed` is called when the worklet cannot be
+ * loaded.
+ */
 export function openSpeaker(
   context: AudioContext,
   report: (report: PlaybackReport) => void,
   failed: (error: unknown) => void,
-): Speaker {
+  before?: Promise<HandedOver | undefined>,
+): MovableSpeaker {
   let node: AudioWorkletNode | undefined;
   let closed = false;
   // Bounded by what a session can send before its first second is over; emptied by `clear`.
@@ -32,9 +45,8 @@ export function openSpeaker(
     else node.port.postMessage(command);
   };
 
-  context.audioWorklet
-    .addModule(workletUrls().playback)
-    .then(() => {
+  Promise.all([before, context.audioWorklet.addModule(workletUrls().playback)])
+    .then(([from]) => {
       if (closed) return;
       node = new AudioWorkletNode(context, playbackProcessor, { numberOfInputs: 0, outputChannelCount: [1] });
       node.port.onmessage = (event: MessageEvent<PlaybackReport>) => report(event.data);
@@ -45,6 +57,7 @@ export function openSpeaker(
       node.connect(context.destination);
       const commands = waiting;
       waiting = [];
+      if (from) node.port.postMessage({ type: "adopt", from } satisfies PlaybackCommand, [from.pcm]);
       commands.forEach(tell);
     })
     .catch((error: unknown) => {
@@ -59,6 +72,20 @@ export function openSpeaker(
       tell({ type: "clear" });
     },
     setRate: (streamHz) => tell({ type: "rate", streamHz }),
+    handOver() {
+      const port = node?.port;
+      if (!port) return Promise.resolve(undefined);
+      return new Promise((resolve) => {
+        const timer = setTimeout(() => resolve(undefined), handOverMs);
+        // Its reports are over, too.
+        port.onmessage = ({ data }: MessageEvent<HandedOver | PlaybackReport>) => {
+          if (!("pcm" in data)) return;
+          clearTimeout(timer);
+          resolve(data);
+        };
+        tell({ type: "handOver" });
+      });
+    },
     close() {
       closed = true;
       if (node) node.port.onmessage = null;

@@ -45,6 +45,15 @@ class PlaybackProcessor extends AudioWorkletProcessor {
       case "rate":
         this.player.setRate(command.streamHz);
         return;
+      case "handOver": {
+        const over = this.player.handOver();
+        this.silentEpoch = over.report.epoch;
+        this.port.postMessage(over, [over.pcm]);
+        return;
+      }
+      case "adopt":
+        this.player.adopt(command.from);
+        return;
     }
   }
 }

@@ -146,4 +146,30 @@ describe("Player", () => {
     const sounding = heard.filter((s) => Math.abs(s - 0.25) < 0.01).length;
     expect(sounding / 48_000).toBeCloseTo(1, 1);
   });
+
+  it("goes on in the player of another device, at another rate, with not a sample lost or counted twice", () => {
+    const ideal = new Player(24_000, 48_000);
+    const first = new Player(24_000, 48_000);
+    for (const player of [ideal, first]) player.push(tone(48_000));
+    const before = play(first, 1000, 48_000);
+    const over = first.handOver();
+    // What had begun to sound fades; the rest is silence, and no underrun.
+    play(first, 200, 48_000);
+    expect(loudness(play(first, 100, 48_000))).toBe(0);
+    expect(first.report()).toMatchObject({ queued: 0, underruns: 0 });
+
+    const second = new Player(16_000, 44_100);
+    second.adopt(over);
+    expect(second.report()).toMatchObject({ epoch: 0, received: 48_000, queued: over.report.queued, played: over.report.played });
+    second.push(tone(24_000, 48_000));
+    second.end();
+    const after = play(second, 3000, 44_100);
+    expect(second.report()).toMatchObject({ received: 72_000, queued: 0, played: 72_000, underruns: 0, refused: 0 });
+    const sounding = (samples: Float32Array, hz: number): number => samples.filter((x) => Math.abs(x) > 0.001).length / hz;
+    // Three seconds of tone less the filters' ends at the seam.
+    expect(sounding(before, 48_000) + sounding(after, 44_100)).toBeGreaterThan(2.95);
+    // Emptied, both count epochs alike.
+    second.clear();
+    expect(second.report().epoch).toBe(1);
+  });
 });

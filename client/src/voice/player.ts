@@ -20,6 +20,15 @@ export interface PlaybackReport {
   level: number;
 }
 
+/** What waits in a player, and its counts, on the way to the player of another device. */
+export interface HandedOver {
+  readonly pcm: ArrayBuffer;
+  readonly streamHz: number;
+  readonly report: PlaybackReport;
+  /** No more speech will come for what waits. */
+  readonly complete: boolean;
+}
+
 /** Ten minutes of speech. A model's burst is far shorter; the bound only keeps a broken server from eating the memory. */
 const maxQueuedSeconds = 600;
 
@@ -106,6 +115,27 @@ export class Player {
     this.complete = true;
     this.waited = 0;
     if (tail) this.ring.push(tail);
+  }
+
+  /** Gives away what waits; what sounds now fades out. Nothing is played here any more. */
+  handOver(): HandedOver {
+    const report = this.report();
+    const { complete, streamHz } = this;
+    const pcm = this.ring.takeAll().buffer;
+    this.complete = true;
+    return { pcm, streamHz, report, complete };
+  }
+
+  /** Goes on where another player has stopped. */
+  adopt({ pcm, streamHz, report, complete }: HandedOver): void {
+    this.setRate(streamHz);
+    this.epoch = report.epoch;
+    this.received = report.received;
+    this.played = report.played;
+    this.underruns = report.underruns;
+    this.refusedBefore = report.refused;
+    this.ring.push(new Int16Array(pcm));
+    this.complete = complete;
   }
 
   /** Fills `out` (at most 2048 samples) with the next samples at the device's rate, silence where there are none. */

@@ -50,6 +50,19 @@ export class Ring {
     return read;
   }
 
+  /** Everything that waits, as one piece; the ring is empty afterwards. */
+  takeAll(): Int16Array<ArrayBuffer> {
+    const all = new Int16Array(this.samples);
+    let at = 0;
+    for (; this.count > 0; this.dropFirst()) {
+      const rest = this.pieces[this.head]!.subarray(this.offset);
+      all.set(rest, at);
+      at += rest.length;
+    }
+    this.samples = 0;
+    return all;
+  }
+
   /** Empties the ring at once. */
   clear(): void {
     while (this.count > 0) this.dropFirst();

@@ -1,6 +1,6 @@
 import type { Admission } from "./api";
 import { AnswerPlayback } from "./answer-playback";
-import type { Audio, AudioEvents } from "./audio";
+import type { Audio, AudioEvents, Suspended } from "./audio";
 import type { Microphone } from "./capture";
 import { Connection, type End, type Ticket } from "./connection";
 import type { MicrophoneFrame } from "./framer";
@@ -34,7 +34,9 @@ export interface RunEvents {
   frame(frame: MicrophoneFrame): void;
   microphoneOpened(microphone: Microphone): void;
   microphoneLost(): void;
-  soundHeld(held: boolean): void;
+  /** The system gives silence for the microphone's sound. */
+  microphoneHeld(held: boolean): void;
+  sound(how: Suspended): void;
   failed(problem: Problem): void;
   /** There is a newer ticket: whoever has it can go on with the conversation. */
   ticket(): void;
@@ -113,7 +115,7 @@ export class Run {
       this.audio = this.world.openAudio({
         report: (report) => this.current(() => events.report(report)),
         failed: () => this.current(() => events.failed(problemOf("audio_failed"))),
-        suspended: (held) => this.current(() => events.soundHeld(held)),
+        suspended: (how) => this.current(() => events.sound(how)),
       });
     } catch (error) {
       return events.failed(problemFrom(error, "audio_failed"));
@@ -173,6 +175,7 @@ export class Run {
         // While one device follows another, both deliver for a moment.
         frame: (frame) => this.current(() => this.microphone === opened.microphone && this.events.frame(frame)),
         lost: () => this.current(() => this.microphone === opened.microphone && this.events.microphoneLost()),
+        held: (held) => this.current(() => this.microphone === opened.microphone && this.events.microphoneHeld(held)),
       },
       this.abort.signal,
     );

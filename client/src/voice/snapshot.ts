@@ -31,10 +31,15 @@ export type Offer = "continue" | "takeBack";
 
 /** What is told in passing. */
 export type Notice =
-  /** `reconnecting`: the model is being found again; `resuming`: the server is. */
-  | { readonly kind: "reconnecting" | "resuming" | "soundHeld" | "microphoneLost" | "offline" }
+  | { readonly kind: SimpleNotice }
   | { readonly kind: "expiring"; readonly timeLeftMs: number }
   | { readonly kind: "tool"; readonly name: string };
+
+/**
+ * `reconnecting`: the model is being found again; `resuming`: the server is. `soundHeld`: by the browser;
+ * `soundTaken`, `microphoneHeld`: by the system.
+ */
+export type SimpleNotice = "reconnecting" | "resuming" | "soundHeld" | "soundTaken" | "microphoneLost" | "microphoneHeld" | "offline";
 
 /** What the server said of the session, and how it goes. */
 export interface SessionFacts {
