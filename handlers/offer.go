@@ -24,6 +24,8 @@ type modelOffer struct {
 	Modalities []string `json:"modalities"`
 	Voices     []string `json:"voices"`
 	Languages  []string `json:"languages"` // none: it follows the person, and takes no wish
+	// VideoLimitMs is how long a conversation with pictures may last; 0: as long as any other.
+	VideoLimitMs int64 `json:"videoLimitMs"`
 }
 
 type assistantOffer struct {
@@ -85,7 +87,9 @@ func (a *API) Config(c *fiber.Ctx) error {
 			if label == "" {
 				label = m.ID
 			}
-			offer.Models = append(offer.Models, modelOffer{m.ID, label, m.Modalities, orEmpty(voices), languages})
+			offer.Models = append(offer.Models, modelOffer{
+				m.ID, label, m.Modalities, orEmpty(voices), languages, m.VideoLimit.Milliseconds(),
+			})
 			for _, voice := range voices {
 				if !slices.Contains(offer.Voices, voice) {
 					offer.Voices = append(offer.Voices, voice)
@@ -101,16 +105,21 @@ func (a *API) Config(c *fiber.Ctx) error {
 			assistants[i].Label = assistant.Name
 		}
 	}
+	notes := make(map[string]string, len(cfg.Live.VoiceNotes))
+	for _, n := range cfg.Live.VoiceNotes {
+		notes[n.Voice] = n.Note
+	}
 	c.Set(fiber.HeaderCacheControl, "no-cache")
 	return c.JSON(struct {
 		Success          bool                    `json:"success"`
 		DefaultBackend   string                  `json:"defaultBackend"`
 		Backends         map[string]backendOffer `json:"backends"`
+		VoiceNotes       map[string]string       `json:"voiceNotes"` // how voices sound, in a word or two
 		Assistants       []assistantOffer        `json:"assistants"`
 		DefaultAssistant string                  `json:"defaultAssistant"`
 		Limits           limitsOffer             `json:"limits"`
 		ClientMaySet     []string                `json:"clientMaySet"`
-	}{true, a.defaultBackend(), offers, assistants, cfg.Live.DefaultAssistant, limitsOf(cfg.Limits), orEmpty(cfg.Live.ClientMaySet)})
+	}{true, a.defaultBackend(), offers, notes, assistants, cfg.Live.DefaultAssistant, limitsOf(cfg.Limits), orEmpty(cfg.Live.ClientMaySet)})
 }
 
 // Status answers GET /api/status: what this server is and how it is doing, without secrets or anybody's data.

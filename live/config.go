@@ -61,6 +61,7 @@ type Settings struct {
 	SilenceInterval  time.Duration `mapstructure:"silence_interval"` // without input, 100 ms of silence keep the upstream alive
 	ClientMaySet     []string      `mapstructure:"client_may_set"`   // fields of start_session.config
 	Voices           []string      `mapstructure:"voices"`           // of models that list none of their own
+	VoiceNotes       []VoiceNote   `mapstructure:"voice_notes"`      // that pages show beside the names
 	Languages        []string      `mapstructure:"languages"`        // that pages offer with models that take one
 }
 
@@ -123,6 +124,12 @@ const (
 // Tools bounds the tool calls that are left to the browser.
 type Tools struct {
 	Timeout time.Duration `mapstructure:"timeout"` // an unanswered call is answered with an error
+}
+
+// VoiceNote says how a voice sounds, in a word or two.
+type VoiceNote struct {
+	Voice string `mapstructure:"voice"`
+	Note  string `mapstructure:"note"`
 }
 
 // Assistant is a named preset that clients pick by name.
@@ -189,6 +196,38 @@ func DefaultConfig() Config {
 				"Enceladus", "Iapetus", "Umbriel", "Algieba", "Despina", "Erinome", "Algenib", "Rasalgethi",
 				"Laomedeia", "Achernar", "Alnilam", "Schedar", "Gacrux", "Pulcherrima", "Achird", "Zubenelgenubi",
 				"Vindemiatrix", "Sadachbia", "Sadaltager", "Sulafat",
+			},
+			VoiceNotes: []VoiceNote{
+				{"Zephyr", "bright"},
+				{"Puck", "upbeat"},
+				{"Charon", "informative"},
+				{"Kore", "firm"},
+				{"Fenrir", "excitable"},
+				{"Leda", "youthful"},
+				{"Orus", "firm"},
+				{"Aoede", "breezy"},
+				{"Callirrhoe", "easy-going"},
+				{"Autonoe", "bright"},
+				{"Enceladus", "breathy"},
+				{"Iapetus", "clear"},
+				{"Umbriel", "easy-going"},
+				{"Algieba", "smooth"},
+				{"Despina", "smooth"},
+				{"Erinome", "clear"},
+				{"Algenib", "gravelly"},
+				{"Rasalgethi", "informative"},
+				{"Laomedeia", "upbeat"},
+				{"Achernar", "soft"},
+				{"Alnilam", "firm"},
+				{"Schedar", "even"},
+				{"Gacrux", "mature"},
+				{"Pulcherrima", "forward"},
+				{"Achird", "friendly"},
+				{"Zubenelgenubi", "casual"},
+				{"Vindemiatrix", "gentle"},
+				{"Sadachbia", "lively"},
+				{"Sadaltager", "knowledgeable"},
+				{"Sulafat", "warm"},
 			},
 			Languages: []string{
 				"ar-EG", "bn-BD", "de-DE", "en-IN", "en-US", "es-US", "fr-FR", "hi-IN", "id-ID", "it-IT", "ja-JP", "ko-KR",
@@ -326,6 +365,11 @@ func (c Config) validateModels() (errs []error) {
 	for i, tag := range c.Live.Languages {
 		if !languageTag.MatchString(tag) {
 			errs = append(errs, fmt.Errorf("live.languages[%d] must be a language tag such as de-DE, got %q", i, tag))
+		}
+	}
+	for i, n := range c.Live.VoiceNotes {
+		if n.Voice == "" || n.Note == "" || len(n.Note) > 80 {
+			errs = append(errs, fmt.Errorf("live.voice_notes[%d] must have a voice and a note of at most 80 bytes, got %q and %q", i, n.Voice, n.Note))
 		}
 	}
 	seen := map[string]bool{}

@@ -47,6 +47,7 @@ func (s *Session) record() record {
 	s.turns.mu.Unlock()
 	s.life.mu.Lock()
 	defer s.life.mu.Unlock()
+	r.assistant = s.life.plan.assistant
 	if rate := s.life.plan.setup.InputRate; rate > 0 {
 		r.counters.UplinkAudioMs = samples * 1000 / int64(rate)
 		r.counters.GivenUpAudioMs = givenUp * 1000 / 2 / int64(rate)

@@ -55,6 +55,7 @@ type Model struct {
 
 	OutputSampleRate int           `mapstructure:"output_sample_rate"` // Hz; 0 means 24000
 	ConnectionLimit  time.Duration `mapstructure:"connection_limit"`   // life of one connection; 0: not known
+	VideoLimit       time.Duration `mapstructure:"video_limit"`        // of a conversation with pictures, for pages to tell; 0: none
 	Usage            string        `mapstructure:"usage"`              // per_message (each message counts its own tokens) or cumulative
 
 	LanguageCode        bool   `mapstructure:"language_code"`          // takes speechConfig.languageCode

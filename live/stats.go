@@ -16,8 +16,10 @@ type Stats struct {
 	Peak      int              `json:"peak"`
 	Total     int64            `json:"total"`
 	ByBackend map[string]int64 `json:"byBackend"` // sessions that started, the active ones included
-	ByReason  map[string]int64 `json:"byReason"`  // sessions that ended
-	Refused   map[string]int64 `json:"refused"`   // connections that no session came of, nor was one resumed
+	// ByAssistant counts the same by the assistant; sessions that ended before they had one are not in it.
+	ByAssistant map[string]int64 `json:"byAssistant"`
+	ByReason    map[string]int64 `json:"byReason"` // sessions that ended
+	Refused     map[string]int64 `json:"refused"`  // connections that no session came of, nor was one resumed
 
 	Ready    Latency `json:"readyMs"`    // start_session to session_ready
 	Response Latency `json:"responseMs"` // end of the person's speech to the first audio of the answer
@@ -121,7 +123,9 @@ type record struct {
 	counters Counters
 	usage    Usage
 	backend  string
-	reason   string // empty while it lives
+	// assistant is empty before start_session.
+	assistant string
+	reason    string // empty while it lives
 }
 
 // statistics add up sessions that have ended; those that live are added at each look.
@@ -135,7 +139,7 @@ type statistics struct {
 func newStatistics() *statistics {
 	const longest = int64(10 * time.Minute / time.Millisecond)
 	return &statistics{
-		stats:    Stats{ByBackend: map[string]int64{}, ByReason: map[string]int64{}, Refused: map[string]int64{}, Usage: totals(Usage{})},
+		stats:    Stats{ByBackend: map[string]int64{}, ByAssistant: map[string]int64{}, ByReason: map[string]int64{}, Refused: map[string]int64{}, Usage: totals(Usage{})},
 		ready:    hdrhistogram.New(1, longest, 2),
 		response: hdrhistogram.New(1, longest, 2),
 	}
@@ -176,6 +180,7 @@ func (s *statistics) snapshot() Stats {
 	defer s.mu.Unlock()
 	st := s.stats
 	st.ByBackend, st.ByReason, st.Refused = maps.Clone(st.ByBackend), maps.Clone(st.ByReason), maps.Clone(st.Refused)
+	st.ByAssistant = maps.Clone(st.ByAssistant)
 	st.Usage.ByModality = maps.Clone(st.Usage.ByModality)
 	st.Ready, st.Response = latency(s.ready), latency(s.response)
 	return st
@@ -190,6 +195,9 @@ func (st *Stats) add(r record) {
 	st.Counters.add(r.counters)
 	st.Usage.add(r.usage)
 	st.ByBackend[r.backend]++
+	if r.assistant != "" {
+		st.ByAssistant[r.assistant]++
+	}
 	if r.reason != "" {
 		st.ByReason[r.reason]++
 	}

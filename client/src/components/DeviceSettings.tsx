@@ -3,7 +3,7 @@ import { chime, listen } from "@/hooks/sound-test";
 import { useDevices, type DeviceChoice } from "@/hooks/use-devices";
 import type { Settings } from "@/settings/settings";
 import type { Call } from "@/voice/call";
-import { Group, Select } from "./fields";
+import { Group, Select, TestButton } from "./fields";
 
 interface DeviceSettingsProps {
   call: Call;
@@ -76,19 +76,6 @@ export function DeviceSettings({ call, inCall, settings, onChange }: DeviceSetti
 
 function withSystem(devices: readonly DeviceChoice[]): (readonly [string, string])[] {
   return [["", "The system's choice"], ...devices.map((x) => [x.id, x.name] as const)];
-}
-
-function TestButton({ onPress, disabled = false, children }: { onPress: () => void; disabled?: boolean; children: string }) {
-  return (
-    <button
-      type="button"
-      onClick={disabled ? undefined : onPress}
-      aria-disabled={disabled}
-      className="h-11 shrink-0 self-start rounded-full border border-line px-4 text-sm font-medium hover:border-stone aria-disabled:opacity-60"
-    >
-      {children}
-    </button>
-  );
 }
 
 interface LevelSource {

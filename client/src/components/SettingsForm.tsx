@@ -1,12 +1,13 @@
 import { settings as store, useSettings } from "@/hooks/use-settings";
 import type { Sensitivity, Settings, Theme } from "@/settings/settings";
-import { may, modelOf, updateOf } from "@/settings/wishes";
+import { may, modelOf, updateOf, wishes } from "@/settings/wishes";
 import type { ServerConfig } from "@/voice/api";
 import type { Call } from "@/voice/call";
 import type { CallSnapshot } from "@/voice/snapshot";
 import { isLive } from "@/voice/state";
 import { DeviceSettings } from "./DeviceSettings";
 import { Choices, Group, Select, Switch } from "./fields";
+import { VoiceSample } from "./VoiceSample";
 import { languageName } from "./words";
 
 interface SettingsFormProps {
@@ -94,9 +95,12 @@ function PartnerSettings({ settings, snapshot, offer, change }: PartProps & Omit
         label="Voice"
         value={settings.voice}
         note={live && settings.voice && session?.voice !== settings.voice ? "As soon as nobody speaks." : live && !settings.voice ? later : ""}
-        options={[["", "The assistant's own"], ...model.voices.map((x) => [x, x] as const)]}
+        options={[["", "The assistant's own"], ...model.voices.map((x) => [x, voiceName(x, offer.voiceNotes)] as const)]}
         onChange={(value) => change({ voice: value })}
       />
+    ),
+    may(offer, "voice") && model && model.voices.length > 0 && (
+      <VoiceSample key={`sample ${settings.voice} ${settings.model} ${live}`} live={live} config={wishes({ ...settings, pushToTalk: false }, offer)} />
     ),
     may(offer, "language") && model && model.languages.length > 0 && (
       <Select
@@ -110,6 +114,11 @@ function PartnerSettings({ settings, snapshot, offer, change }: PartProps & Omit
     ),
   ].filter(Boolean);
   return fields.length > 0 ? <Group title="Conversation">{fields}</Group> : null;
+}
+
+function voiceName(name: string, notes: ReadonlyMap<string, string>): string {
+  const note = notes.get(name);
+  return note ? `${name} (${note})` : name;
 }
 
 function SpeakingSettings({ settings, change }: PartProps) {

@@ -104,3 +104,17 @@ export function Switch({ label, checked, onChange }: { label: string; checked: b
     </label>
   );
 }
+
+/** Tries something out. */
+export function TestButton({ onPress, disabled = false, children }: { onPress: () => void; disabled?: boolean; children: string }) {
+  return (
+    <button
+      type="button"
+      onClick={disabled ? undefined : onPress}
+      aria-disabled={disabled}
+      className="h-11 shrink-0 self-start rounded-full border border-line px-4 text-sm font-medium hover:border-stone aria-disabled:opacity-60"
+    >
+      {children}
+    </button>
+  );
+}

@@ -8,12 +8,13 @@ const offer: ServerConfig = {
   assistants: [{ name: "guide", label: "Guide" }],
   defaultAssistant: "guide",
   models: [
-    { id: "m1", label: "One", voices: ["Kore", "Puck"], languages: [] },
-    { id: "m2", label: "Two", voices: ["Zephyr"], languages: ["de-DE"] },
+    { id: "m1", label: "One", voices: ["Kore", "Puck"], languages: [], videoLimitMs: 0 },
+    { id: "m2", label: "Two", voices: ["Zephyr"], languages: ["de-DE"], videoLimitMs: 0 },
   ],
   defaultModel: "m1",
   clientMaySet: ["assistant", "model", "voice", "language", "vad"],
   maxVideoBytes: 1_048_576,
+  voiceNotes: new Map(),
 };
 const all: Settings = { ...defaults, assistant: "guide", model: "m2", voice: "Zephyr", language: "de-DE", sensitivity: "low", pushToTalk: true };
 

@@ -105,7 +105,7 @@ describe("readConfig", () => {
   });
 
   it("tells what a person may choose from", async () => {
-    const models = [{ id: "m", label: "M", modalities: ["audio"], voices: ["Kore"], languages: ["de-DE"] }];
+    const models = [{ id: "m", label: "M", modalities: ["audio"], voices: ["Kore"], languages: ["de-DE"], videoLimitMs: 120_000 }];
     const answer = {
       success: true,
       defaultBackend: "gemini",
@@ -113,14 +113,18 @@ describe("readConfig", () => {
       assistants: [{ name: "guide", label: "Guide" }],
       defaultAssistant: "guide",
       clientMaySet: ["voice"],
+      limits: { maxVideoBytes: 100_000 },
+      voiceNotes: { Kore: "firm", Puck: 7 },
     };
     expect(await readConfig(server(() => Response.json(answer)), never)).toEqual({
       simulated: false,
       assistants: [{ name: "guide", label: "Guide" }],
       defaultAssistant: "guide",
-      models: [{ id: "m", label: "M", voices: ["Kore"], languages: ["de-DE"] }],
+      models: [{ id: "m", label: "M", voices: ["Kore"], languages: ["de-DE"], videoLimitMs: 120_000 }],
       defaultModel: "m",
       clientMaySet: ["voice"],
+      maxVideoBytes: 100_000,
+      voiceNotes: new Map([["Kore", "firm"]]),
     });
   });
 

@@ -17,6 +17,8 @@ export interface ModelOffer {
   readonly voices: readonly string[];
   /** Tags that it may be asked for; none: it follows the person. */
   readonly languages: readonly string[];
+  /** How long a conversation with pictures may last; 0: as long as any other. */
+  readonly videoLimitMs: number;
 }
 
 /** What a page may show of the server before a conversation. */
@@ -32,6 +34,8 @@ export interface ServerConfig {
   readonly clientMaySet: readonly string[];
   /** Bytes of the largest `video_frame` message. */
   readonly maxVideoBytes: number;
+  /** How voices sound, in a word or two, by name. */
+  readonly voiceNotes: ReadonlyMap<string, string>;
 }
 
 const defaultPath = "/api/gemini-live-stream";
@@ -93,9 +97,11 @@ export async function readConfig(server: Server, signal: AbortSignal): Promise<S
             label: x.string("label"),
             voices: x.strings("voices"),
             languages: x.has("languages") ? x.strings("languages") : [],
+            videoLimitMs: x.number("videoLimitMs", 0),
           }))
         : [],
       defaultModel: backend.string("defaultModel", ""),
+      voiceNotes: new Map(Object.entries(body.any("voiceNotes") ?? {}).filter((x): x is [string, string] => typeof x[1] === "string")),
       maxVideoBytes: body.object("limits", {}).number("maxVideoBytes", usualVideoBytes),
       clientMaySet: body.has("clientMaySet") ? body.strings("clientMaySet") : [],
     };
