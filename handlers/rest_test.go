@@ -217,7 +217,7 @@ func TestSessions_areListedAndEnded(t *testing.T) {
 	}
 	s.call("GET", "/api/session/"+id, "").refused(404, "session_not_found")
 	m = s.call("GET", "/api/session/stats", "").succeeded(200)
-	if fmt.Sprint(m["byReason"]) != "map[ended_by_operator:1]" || m["active"] != 0.0 || m["peak"] != 1.0 || m["total"] != 1.0 ||
+	if fmt.Sprint(m["byReason"]) != "map[ended_by_operator:1]" || fmt.Sprint(m["byAssistant"]) != "map[default:1]" || m["active"] != 0.0 || m["peak"] != 1.0 || m["total"] != 1.0 ||
 		fmt.Sprint(m["warmPool"]) != "map[gemini:map[dead:0 hits:1 idle:0 misses:0]]" {
 		t.Errorf("the figures are %v", m)
 	}

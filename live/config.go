@@ -381,6 +381,9 @@ func (c Config) validateModels() (errs []error) {
 		if seen[m.ID] {
 			errs = append(errs, fmt.Errorf("%s.id must be unique, %q is there twice", key, m.ID))
 		}
+		if m.VideoLimit < 0 {
+			errs = append(errs, fmt.Errorf("%s.video_limit must not be negative, got %v", key, m.VideoLimit))
+		}
 		seen[m.ID] = true
 		errs = append(errs, oneOf(key+".backends", m.Backends, BackendGemini, BackendVertex)...)
 		errs = append(errs, oneOf(key+".modalities", m.Modalities, "audio", "text")...)

@@ -98,6 +98,7 @@ export class CountingPerson {
         return { setMuted: () => undefined, close: () => (this.microphone = undefined) };
       },
       speakerChanged: () => undefined,
+      devicesChanged: () => undefined,
       resume: () => undefined,
       close: () => undefined,
     };

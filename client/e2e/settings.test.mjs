@@ -40,6 +40,11 @@ describe("settings", () => {
       await page.getByLabel("Voice").selectOption("Zephyr");
       await page.getByLabel("Language").selectOption("German (Germany)");
       await page.getByLabel("Hears the beginning of speech").selectOption("Hardly: for noisy rooms");
+      await press(page, "Play a sample");
+      await page.getByText("without a key every voice is made of these tones").waitFor();
+      await accessible(page, "settings, a sample sounds");
+      await press(page, "Stop the sample");
+      await page.locator("[data-sample=silent]").waitFor({ state: "attached" });
       await page.getByLabel("Theme").selectOption("Dark");
       assert.equal(await background(page), "rgb(20, 17, 16)");
       await accessible(page, "settings, dark");
@@ -48,7 +53,8 @@ describe("settings", () => {
       assert.equal(await background(page), "rgb(20, 17, 16)", "the theme is kept");
       await page.getByText("Simulated model.").waitFor();
       await start(page);
-      const { config } = sent.find((m) => m.type === "start_session");
+      const [sample, { config }] = sent.filter((m) => m.type === "start_session");
+      assert.deepEqual(sample.config, config, "the sample is spoken as the conversation will be");
       assert.deepEqual(config, {
         assistant: "tutor",
         voice: "Zephyr",

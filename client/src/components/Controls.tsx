@@ -1,4 +1,5 @@
 import { lazy, Suspense, type ReactNode } from "react";
+import { usualVideoBytes, type ServerConfig } from "@/voice/api";
 import type { Call } from "@/voice/call";
 import type { CallSnapshot } from "@/voice/snapshot";
 import { isLive } from "@/voice/state";
@@ -8,8 +9,8 @@ import { EndIcon, InterruptIcon, MicrophoneIcon, MicrophoneOffIcon } from "./ico
 const SharingControls = lazy(() => import("./sharing/SharingControls"));
 
 /** Mute, show, interrupt and end; only while there is a conversation. */
-export function Controls({ call, snapshot, maxVideoBytes }: { call: Call; snapshot: CallSnapshot; maxVideoBytes: number }) {
-  const { status, muted, textOnly, pushToTalk } = snapshot;
+export function Controls({ call, snapshot, offer }: { call: Call; snapshot: CallSnapshot; offer: ServerConfig | undefined }) {
+  const { status, muted, textOnly, pushToTalk, session } = snapshot;
   if (!isLive(status) && status !== "ending") return null;
   const answering = status === "speaking" || status === "thinking";
   return (
@@ -25,7 +26,12 @@ export function Controls({ call, snapshot, maxVideoBytes }: { call: Call; snapsh
         </Control>
       )}
       <Suspense fallback={null}>
-        <SharingControls call={call} ready={isLive(status) && status !== "connecting"} maxVideoBytes={maxVideoBytes} />
+        <SharingControls
+          call={call}
+          ready={isLive(status) && status !== "connecting"}
+          maxVideoBytes={offer?.maxVideoBytes ?? usualVideoBytes}
+          limitMs={offer?.models.find((x) => x.id === session?.model)?.videoLimitMs ?? 0}
+        />
       </Suspense>
       <Control label="Interrupt" disabled={!answering} onPress={() => call.interrupt()}>
         <InterruptIcon className="size-6" />

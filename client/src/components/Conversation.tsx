@@ -3,7 +3,6 @@ import { useCall } from "@/hooks/use-call";
 import { useSettings, useTheme } from "@/hooks/use-settings";
 import { useTalkKeys } from "@/hooks/use-talk-keys";
 import { wishes } from "@/settings/wishes";
-import { usualVideoBytes } from "@/voice/api";
 import { isLive } from "@/voice/state";
 import { CaptionList } from "./CaptionList";
 import { CaptionTools } from "./CaptionTools";
@@ -112,7 +111,7 @@ export function Conversation() {
                 </p>
               )}
             </div>
-            <Controls call={call} snapshot={snapshot} maxVideoBytes={config?.maxVideoBytes ?? usualVideoBytes} />
+            <Controls call={call} snapshot={snapshot} offer={config} />
           </section>
 
           {talked && (

@@ -3,9 +3,10 @@
 import { useEffect, useRef } from "react";
 import type { Sharing, SharingSnapshot } from "@/video/sharing";
 import { Report } from "../Report";
+import { duration } from "../words";
 
 /** What the model sees, with the sign that it does; or why it does not. */
-export function Preview({ sharing, snapshot }: { sharing: Sharing; snapshot: SharingSnapshot }) {
+export function Preview({ sharing, snapshot, limitMs }: { sharing: Sharing; snapshot: SharingSnapshot; limitMs: number }) {
   const { on, paused, stream, canSwitch, facing, problem } = snapshot;
   const video = useRef<HTMLVideoElement>(null);
   useEffect(() => {
@@ -46,6 +47,7 @@ export function Preview({ sharing, snapshot }: { sharing: Sharing; snapshot: Sha
             <span aria-hidden="true" className={`size-2 rounded-full ${paused ? "bg-stone" : "animate-pulse bg-danger"}`} />
             {paused === "system" ? "Nothing to see" : paused ? "Paused" : on === "camera" ? "Camera on" : "Screen shared"}
           </figcaption>
+          {limitMs > 0 && <p className="px-2 pt-1 text-xs text-muted">With pictures this model can talk for {duration(limitMs)} min.</p>}
           <div className="flex flex-wrap justify-between px-1 pb-1 text-xs">
             <Small onPress={() => sharing.pause(paused !== "person")} disabled={paused === "system"}>
               {paused === "person" ? "Go on" : "Pause"}

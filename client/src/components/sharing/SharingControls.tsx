@@ -13,10 +13,12 @@ interface SharingControlsProps {
   /** The conversation has begun. */
   ready: boolean;
   maxVideoBytes: number;
+  /** How long a conversation with pictures may last with this model; 0: as long as any other. */
+  limitMs: number;
 }
 
 /** Shows the model a camera or the screen, and the person what the model sees. */
-export default function SharingControls({ call, ready, maxVideoBytes }: SharingControlsProps) {
+export default function SharingControls({ call, ready, maxVideoBytes, limitMs }: SharingControlsProps) {
   const { sharing, snapshot } = useSharing(call, maxVideoBytes);
   const { on, asking, problem } = snapshot;
   const [screens] = useState(canShareScreen);
@@ -44,7 +46,7 @@ export default function SharingControls({ call, ready, maxVideoBytes }: SharingC
         {on === "camera" && "The model sees your camera."}
         {on === "screen" && "The model sees your screen."}
       </p>
-      {(on || problem) && <Preview sharing={sharing} snapshot={snapshot} />}
+      {(on || problem) && <Preview sharing={sharing} snapshot={snapshot} limitMs={limitMs} />}
     </>
   );
 }
