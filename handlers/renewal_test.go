@@ -69,7 +69,10 @@ func TestRenewal_theConversationOutlivesItsConnectionsToTheModel(t *testing.T) {
 			if watched != (stats.WatchdogRenewals > 0) {
 				t.Errorf("%d renewals by the watchdog", stats.WatchdogRenewals)
 			}
-			if pool := dialer.PoolStats(); pool.Hits == 0 || pool.Dead != 0 {
+			// A model that closes by itself may have yet to clear the old connection away when a warm one comes with its handle: then it
+			// refuses that one, and a new one comes later.
+			quick := strings.HasPrefix(name, "broken in") || strings.HasPrefix(name, "poisoned")
+			if pool := dialer.PoolStats(); pool.Hits == 0 && !quick || pool.Dead != 0 {
 				t.Errorf("%d renewals, of which %+v found a connection ready", stats.Renewals, pool)
 			}
 		})
