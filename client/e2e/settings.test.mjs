@@ -124,7 +124,7 @@ describe("settings", () => {
     }));
 
   it("follow a headset that changes the rate in the middle of an answer", { timeout: 60_000 }, () =>
-    onPage(async (page) => {
+    here.onPage(async (page) => {
       await page.addInitScript(() => {
         const world = /** @type {any} */ (globalThis);
         world.contexts = [];
