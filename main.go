@@ -116,6 +116,11 @@ func (c *cli) say(format string, args ...any) {
 	fmt.Fprintf(c.stdout, format+"\n", args...)
 }
 
+// gcPercent is how much garbage may lie on top of what is in use before it is collected, unless GOGC says so. Go's own 100
+// is meant for programs that make garbage all the time. Here audio makes none, so that collections are rare whatever
+// the percentage; what there is of garbage, sessions that begin, would only make each of them larger.
+const gcPercent = 25
+
 // serve runs the server until a signal. A second signal ends the process at once.
 func (c *cli) serve(args []string) error {
 	file := c.flags.String("config", "", "")
@@ -129,6 +134,9 @@ func (c *cli) serve(args []string) error {
 	// What a start leaves behind is collected in one go afterwards: several collections on the way are a tenth of it.
 	collecting := debug.SetGCPercent(-1)
 	s, err := newServer(c.configFile(*file), c.environ, c.stderr)
+	if environment(c.environ)["GOGC"] == "" {
+		collecting = gcPercent
+	}
 	debug.SetGCPercent(collecting)
 	if err != nil {
 		return err
