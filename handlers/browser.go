@@ -18,8 +18,11 @@ import (
 // goodbyeWait is how long the other side has to answer our close frame before the connection is dropped.
 const goodbyeWait = 2 * time.Second
 
-// controlRoom holds one control frame: its header and at most 125 bytes (RFC 6455 §5.5).
-const controlRoom = frame.Room + 125
+// maxPong is the longest payload of a control frame (RFC 6455 §5.5), and controlRoom holds one with its header.
+const (
+	maxPong     = 125
+	controlRoom = frame.Room + maxPong
+)
 
 var errSaidGoodbye = errors.New("websocket: the close frame has been sent")
 
@@ -44,14 +47,14 @@ type fiberBrowser struct {
 	io      sync.Mutex
 	pending int    // bytes of a message that was begun; no control frame may come between
 	tail    []byte // rest of a control frame that was begun; no message may come between
-	tailBuf [controlRoom]byte
-	broken  bool // a write failed: what was begun can never be finished
+	tailBuf []byte // tail's memory; nil: there was none yet
+	broken  bool   // a write failed: what was begun can never be finished
 
 	waiting atomic.Bool // a pong or the goodbye wants to be written
 
-	mu          sync.Mutex // a leaf. Guards:
-	pong        [125]byte
-	pongLen     int // -1: none
+	mu          sync.Mutex     // a leaf. Guards:
+	pong        *[maxPong]byte // nil: there was no ping
+	pongLen     int            // -1: none
 	goodbye     []byte
 	goodbyeOpen bool      // goodbye is still to be written
 	goodbyeBy   time.Time // zero: nobody said goodbye

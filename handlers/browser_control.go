@@ -61,11 +61,11 @@ func (b *fiberBrowser) nextControl() bool {
 	case b.closeSent.Load():
 		b.pongLen = -1 // nothing follows a close frame (RFC 6455 §5.5.1)
 	case b.pongLen >= 0:
-		b.tail = frame.Append(b.tailBuf[:0], frame.Pong, b.pong[:b.pongLen])
+		b.tail = b.control(frame.Pong, b.pong[:b.pongLen])
 		b.pongLen = -1
 		return true
 	case b.goodbyeOpen:
-		b.tail = frame.Append(b.tailBuf[:0], frame.Close, b.goodbye)
+		b.tail = b.control(frame.Close, b.goodbye)
 		b.goodbyeOpen = false
 		return true
 	}
@@ -73,10 +73,21 @@ func (b *fiberBrowser) nextControl() bool {
 	return false
 }
 
+// control makes a control frame. Most connections see one or none. It is called with io held.
+func (b *fiberBrowser) control(op frame.Opcode, payload []byte) []byte {
+	if b.tailBuf == nil {
+		b.tailBuf = make([]byte, 0, controlRoom)
+	}
+	return frame.Append(b.tailBuf, op, payload)
+}
+
 // queuePong answers a ping; of several that wait only the newest is answered (RFC 6455 §5.5.3 allows that).
 func (b *fiberBrowser) queuePong(payload []byte) {
 	b.mu.Lock()
 	if b.goodbyeBy.IsZero() {
+		if b.pong == nil {
+			b.pong = new([maxPong]byte)
+		}
 		b.pongLen = copy(b.pong[:], payload)
 		b.waiting.Store(true)
 	}

@@ -55,7 +55,7 @@ type inbox struct {
 	budget  *budget // of the gateway; nil: none
 	givenUp int64   // bytes of speech that were kept, until memory was short
 
-	counters Counters // the uplink's share
+	counters uplinkCounters
 }
 
 // cursor is a place between two items.

@@ -34,11 +34,11 @@ func (s *Session) Info() SessionInfo {
 func (s *Session) record() record {
 	r := record{backend: s.backend.Name}
 	s.in.mu.Lock()
-	r.counters = s.in.counters
+	r.counters.addUplink(s.in.counters)
 	samples, givenUp := s.in.samples, s.in.givenUp
 	s.in.mu.Unlock()
 	s.out.mu.Lock()
-	r.counters.add(s.out.counters)
+	r.counters.addDownlink(s.out.counters)
 	s.out.mu.Unlock()
 	silence := s.up.silence.Load()
 	s.turns.mu.Lock()

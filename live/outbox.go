@@ -60,7 +60,7 @@ type outbox struct {
 	full     bool     // a lane is too long: only the session's last messages may follow
 	unpaced  bool     // draining or ending
 	closed   bool     // the session's last message is in the lane: nothing more may follow
-	counters Counters // the downlink's share
+	counters downlinkCounters
 }
 
 // link is one connection of the browser.

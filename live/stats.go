@@ -100,6 +100,36 @@ func (c *Counters) add(o Counters) {
 	c.DownlinkRepeated += o.DownlinkRepeated
 }
 
+// uplinkCounters are the inbox's share of a session's Counters.
+type uplinkCounters struct {
+	UplinkMessages, UplinkBytes, UplinkDroppedMs, UplinkSkipped, VideoSuperseded int64
+}
+
+func (c *Counters) addUplink(o uplinkCounters) {
+	c.UplinkMessages += o.UplinkMessages
+	c.UplinkBytes += o.UplinkBytes
+	c.UplinkDroppedMs += o.UplinkDroppedMs
+	c.UplinkSkipped += o.UplinkSkipped
+	c.VideoSuperseded += o.VideoSuperseded
+}
+
+// downlinkCounters are the outbox's.
+type downlinkCounters struct {
+	DownlinkMessages, DownlinkBytes, DownlinkAudioMs, DownlinkDroppedMs int64
+	DownlinkSkipped, DownlinkRepeated, Interruptions, SlowWrites        int64
+}
+
+func (c *Counters) addDownlink(o downlinkCounters) {
+	c.DownlinkMessages += o.DownlinkMessages
+	c.DownlinkBytes += o.DownlinkBytes
+	c.DownlinkAudioMs += o.DownlinkAudioMs
+	c.DownlinkDroppedMs += o.DownlinkDroppedMs
+	c.DownlinkSkipped += o.DownlinkSkipped
+	c.DownlinkRepeated += o.DownlinkRepeated
+	c.Interruptions += o.Interruptions
+	c.SlowWrites += o.SlowWrites
+}
+
 // SessionInfo describes one session to its operator.
 type SessionInfo struct {
 	ID         string    `json:"id"`
