@@ -56,10 +56,10 @@ type outbox struct {
 	rest    []byte        // of a frame that the socket took in part; points into buf or writing.data
 	writing *outFrame     // the pump's, pooled; nil: rest points into buf
 
-	pumping  bool     // a pump of the link in use runs
-	full     bool     // a lane is too long: only the session's last messages may follow
-	unpaced  bool     // draining or ending
-	closed   bool     // the session's last message is in the lane: nothing more may follow
+	pumping  bool // a pump of the link in use runs
+	full     bool // a lane is too long: only the session's last messages may follow
+	unpaced  bool // draining or ending
+	closed   bool // the session's last message is in the lane: nothing more may follow
 	counters downlinkCounters
 }
 
