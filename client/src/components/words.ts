@@ -120,7 +120,7 @@ export function noticeWords(notice: Notice): string {
       return "Your device says that it is offline.";
     case "expiring":
       // The clock beside the logo says when.
-      return "This conversation ends soon.";
+      return "This conversation ends soon. Come to an end, or start a new one after it.";
     case "tool":
       return `Using ${notice.name}…`;
   }

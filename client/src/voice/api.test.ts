@@ -122,7 +122,6 @@ describe("readConfig", () => {
       defaultAssistant: "guide",
       models: [{ id: "m", label: "M", voices: ["Kore"], languages: ["de-DE"], videoLimitMs: 120_000 }],
       defaultModel: "m",
-      maxVideoBytes: 524_288,
       clientMaySet: ["voice"],
       maxVideoBytes: 100_000,
       voiceNotes: new Map([["Kore", "firm"]]),
