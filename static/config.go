@@ -17,7 +17,7 @@ type Config struct {
 	Dir string `mapstructure:"dir"`
 	// MaxAge is how long browsers and proxies may keep files whose names do not change with their content.
 	// Whole seconds, at most one year; 0 means that they ask each time (no-cache). Files under /_next/static/ carry
-	// a hash in their names and are kept for a year whatever this says.
+	// a hash in their names and are kept for a year whatever this says; a service worker (sw.js) is asked for each time.
 	MaxAge time.Duration `mapstructure:"max_age"`
 	// HTMLMaxAge is the same for pages. The default 0 is right: a page names hashed files, and a page that
 	// outlives a deployment asks for files that are gone. Pages carry an ETag, so asking costs a 304.

@@ -106,3 +106,7 @@ func isImmutable(name string, exists func(string) bool) bool {
 	folder, _, nested := strings.Cut(rest, "/")
 	return !nested || !exists("_next/static/"+folder+"/_buildManifest.js")
 }
+
+// isServiceWorker says whether the file is the script by which a page works without a network. It lies at the top, so that
+// it may serve every page, and is asked for each time: one that is kept would hold people on what it knows.
+func isServiceWorker(name string) bool { return name == "sw.js" || name == "service-worker.js" }

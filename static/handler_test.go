@@ -27,6 +27,7 @@ func TestHandler_servesFilesWithTheirRules(t *testing.T) {
 		{"/_next/static/media/f.woff2", "font/woff2", immutable, "wOF2"},
 		{"/_next/static/stonepot/_buildManifest.js", "text/javascript; charset=utf-8", hour, "self.__BUILD_MANIFEST={}"},
 		{"/_next/static/stonepot/_ssgManifest.js", "text/javascript; charset=utf-8", hour, "self.__SSG_MANIFEST=new Set"},
+		{"/sw.js", "text/javascript; charset=utf-8", "no-cache", export()["sw.js"]},
 		{"/icon.svg", "image/svg+xml", hour, export()["icon.svg"]},
 		{"/data.json", "application/json; charset=utf-8", hour, `{"a":1}`},
 		{"/empty.txt", "text/plain; charset=utf-8", hour, ""},

@@ -54,6 +54,7 @@ func export() map[string]string {
 		"about.html":                 "<!doctype html><title>About</title>",
 		"data.json":                  `{"a":1}`,
 		"data/index.html":            "<!doctype html><title>Data</title>",
+		"sw.js":                      "self.addEventListener('fetch', () => {})",
 		"icon.svg":                   "<svg xmlns=\"http://www.w3.org/2000/svg\"/>",
 		"empty.txt":                  "",
 		"strange.xyz":                "<script>alert(1)</script>",

@@ -108,6 +108,8 @@ func build(cfg Config, l *loader) (*Site, error) {
 			cache = cacheControl(cfg.HTMLMaxAge)
 		case isImmutable(name, exists):
 			cache = immutable
+		case isServiceWorker(name):
+			cache = cacheControl(0)
 		}
 		if isHTML(name) {
 			hashes, err := scriptHashes(data[identity])

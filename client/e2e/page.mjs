@@ -96,13 +96,20 @@ export async function until(page, what, wanted, timeoutMs = 20_000) {
  * @param {string} name
  */
 export async function press(page, name) {
-  const found = await page.evaluate(`(() => {
+  const focus = `(() => {
     const wanted = ${JSON.stringify(name)};
     const button = [...document.querySelectorAll("button")].find(
       (b) => (b.getAttribute("aria-label") ?? b.textContent).trim() === wanted && !b.disabled && b.getAttribute("aria-disabled") !== "true");
     button?.focus();
     return button !== undefined;
-  })()`);
+  })()`;
+  // It may be in a part of the page whose code is on its way.
+  const deadline = Date.now() + 5000;
+  let found = await page.evaluate(focus);
+  while (!found && Date.now() < deadline) {
+    await new Promise((done) => setTimeout(done, 20));
+    found = await page.evaluate(focus);
+  }
   assert.ok(found, `There is no button "${name}" that can be pressed; the page says ${JSON.stringify(await facts(page))}`);
   await page.keyboard.press("Enter");
 }

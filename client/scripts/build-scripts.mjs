@@ -10,13 +10,13 @@ import { build } from "esbuild";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const outdir = join(root, ".scripts");
-const names = ["talk", "ops"];
+const entries = { talk: "talk.tsx", ops: "ops.tsx", offline: "offline.ts" };
 /** Everything below /_next/static is kept by caches for ever; these names carry hashes too. */
 const path = "/_next/static/scripts/";
 
 const result = await build({
   absWorkingDir: root,
-  entryPoints: Object.fromEntries(names.map((name) => [name, `src/entry/${name}.tsx`])),
+  entryPoints: Object.fromEntries(Object.entries(entries).map(([name, file]) => [name, `src/entry/${file}`])),
   entryNames: "[name]-[hash]",
   chunkNames: "[name]-[hash]",
   bundle: true,
@@ -47,14 +47,14 @@ function needs(output) {
   const direct = (outputs[output]?.imports ?? []).filter((x) => x.kind === "import-statement").map((x) => x.path);
   return [...new Set(direct.flatMap((x) => [x, ...needs(x)]))];
 }
-/** @type {Record<string, { src: string, needs: string[] }>} */
-const scripts = {};
-for (const [output, { entryPoint }] of Object.entries(outputs)) {
-  const name = names.find((x) => entryPoint === `src/entry/${x}.tsx`);
-  if (name) scripts[name] = { src: path + basename(output), needs: needs(output).map((x) => path + basename(x)).sort() };
-}
+const scripts = Object.fromEntries(
+  Object.entries(entries).map(([name, file]) => {
+    const output = Object.keys(outputs).find((x) => outputs[x]?.entryPoint === `src/entry/${file}`) ?? "";
+    return [name, { src: path + basename(output), needs: needs(output).map((x) => path + basename(x)).sort() }];
+  }),
+);
 const source = `// Written by scripts/build-scripts.mjs; do not edit.
-export const scripts = ${JSON.stringify(Object.fromEntries(names.map((name) => [name, scripts[name]])), null, 2)};
+export const scripts = ${JSON.stringify(scripts, null, 2)};
 `;
 const generated = join(root, "src", "entry", "scripts.gen.ts");
 // Unchanged content keeps its time stamp, so that a running dev server does not rebuild for nothing.

@@ -1,12 +1,12 @@
-import { lazy, Suspense, type ReactNode } from "react";
+import type { ReactNode } from "react";
 import { usualVideoBytes, type ServerConfig } from "@/voice/api";
 import type { Call } from "@/voice/call";
 import type { CallSnapshot } from "@/voice/snapshot";
 import { isLive } from "@/voice/state";
 import { EndIcon, InterruptIcon, MicrophoneIcon, MicrophoneOffIcon } from "./icons";
+import { later } from "./later";
 
-// Fetched with the first conversation: the page before it stays small.
-const SharingControls = lazy(() => import("./sharing/SharingControls"));
+const SharingControls = later(() => import("./sharing/SharingControls"));
 
 /** Mute, show, interrupt and end; only while there is a conversation. */
 export function Controls({ call, snapshot, offer }: { call: Call; snapshot: CallSnapshot; offer: ServerConfig | undefined }) {
@@ -25,14 +25,12 @@ export function Controls({ call, snapshot, offer }: { call: Call; snapshot: Call
           {muted ? <MicrophoneOffIcon className="size-6" /> : <MicrophoneIcon className="size-6" />}
         </Control>
       )}
-      <Suspense fallback={null}>
-        <SharingControls
-          call={call}
-          ready={isLive(status) && status !== "connecting"}
-          maxVideoBytes={offer?.maxVideoBytes ?? usualVideoBytes}
-          limitMs={offer?.models.find((x) => x.id === session?.model)?.videoLimitMs ?? 0}
-        />
-      </Suspense>
+      <SharingControls
+        call={call}
+        ready={isLive(status) && status !== "connecting"}
+        maxVideoBytes={offer?.maxVideoBytes ?? usualVideoBytes}
+        limitMs={offer?.models.find((x) => x.id === session?.model)?.videoLimitMs ?? 0}
+      />
       <Control label="Interrupt" disabled={!answering} onPress={() => call.interrupt()}>
         <InterruptIcon className="size-6" />
       </Control>

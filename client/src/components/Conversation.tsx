@@ -71,8 +71,9 @@ export function Conversation() {
 
       <main className="flex min-h-0 flex-1 flex-col">
         <h1 className="sr-only">Talk with the model</h1>
-        {simulated && (
-          <p data-banner="simulated" className={`mx-5 mb-3 shrink-0 self-center rounded-2xl bg-sunken px-4 py-2 text-center text-sm text-balance text-muted ${talked ? "short:hidden" : ""}`}>
+        {/* Before the server has answered, and where it is not simulated, its place is kept: nothing moves under a finger. */}
+        {(simulated || !talked) && (
+          <p data-banner={simulated ? "simulated" : undefined} className={`${simulated ? "" : "invisible"} mx-5 mb-3 shrink-0 self-center rounded-2xl bg-sunken px-4 py-2 text-center text-sm text-balance text-muted ${talked ? "short:hidden" : ""}`}>
             <strong className="font-semibold text-ink">Simulated model.</strong> No key is set up: you hear your own words
             again.
           </p>

@@ -3,7 +3,9 @@ import type { ServerConfig } from "@/voice/api";
 import type { Call } from "@/voice/call";
 import type { CallSnapshot } from "@/voice/snapshot";
 import { SettingsIcon } from "./icons";
-import { SettingsForm } from "./SettingsForm";
+import { later } from "./later";
+
+const SettingsForm = later(async () => ({ default: (await import("./SettingsForm")).SettingsForm }));
 
 /** Opens the settings over the page; the conversation goes on behind them. */
 export function SettingsButton(props: { call: Call; snapshot: CallSnapshot; offer: ServerConfig | undefined }) {

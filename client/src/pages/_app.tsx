@@ -9,7 +9,8 @@ const inter = localFont({
   src: "../fonts/inter-latin-wght-normal.woff2",
   variable: "--font-inter",
   weight: "100 900",
-  display: "swap",
+  // A font that comes late waits for the next page: a swap moves words that are being read.
+  display: "optional",
 });
 
 /** What every page is drawn in. Its inside is what src/entry takes over, so it holds the page and nothing else. */

@@ -1,15 +1,9 @@
-import { lazy, Suspense } from "react";
 import { useInspector } from "@/hooks/use-inspector";
+import { later } from "../later";
 
-// Its code is fetched when somebody opens it: the talk page stays small.
-const Inspector = lazy(() => import("./Inspector"));
+const Inspector = later(() => import("./Inspector"));
 
 /** The inspector below the page, if it is open. */
 export function InspectorDock() {
-  if (!useInspector()) return null;
-  return (
-    <Suspense fallback={null}>
-      <Inspector />
-    </Suspense>
-  );
+  return useInspector() ? <Inspector /> : null;
 }
