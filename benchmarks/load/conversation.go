@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/stonepot/stonepot/benchmarks/internal/socket"
 	"github.com/stonepot/stonepot/live/frame"
 )
 
@@ -16,7 +17,7 @@ type conversation struct {
 	r *run
 	n uint32 // its number, from 0
 
-	sock *socket // once open has returned without an error
+	sock *socket.Conn // once open has returned without an error
 	acks acks
 
 	// Shared by speak and listen.
@@ -62,13 +63,13 @@ func (c *conversation) open(ctx context.Context) error {
 	}
 	connected := c.r.clock()
 	c.sock = sock
-	stop := context.AfterFunc(ctx, sock.close)
+	stop := context.AfterFunc(ctx, sock.Close)
 	m, err := c.begin()
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
-		sock.close()
+		sock.Close()
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
@@ -92,7 +93,7 @@ func (c *conversation) begin() (ready message, err error) {
 		return ready, err
 	}
 	for ready.Type != "session_ready" {
-		op, payload, err := c.sock.next()
+		op, payload, err := c.sock.Next()
 		if err != nil {
 			return ready, err
 		}
@@ -112,7 +113,7 @@ func (c *conversation) begin() (ready message, err error) {
 // text sends a text message.
 func (c *conversation) text(p []byte) error {
 	c.r.figures.up.text(len(p))
-	return c.sock.write(frame.Text, p)
+	return c.sock.Write(frame.Text, p)
 }
 
 // speak sends frames when they are due until the run's end. What goes wrong shows at listen.
@@ -164,7 +165,7 @@ func (c *conversation) say(p *pace, k uint32, due time.Duration, buf []byte) boo
 		r.figures.sent.Add(1)
 	}
 	c.next.Store(k + 1)
-	if err := c.sock.writeFrame(buf); err != nil {
+	if err := c.sock.WriteFrame(buf); err != nil {
 		return false
 	}
 	p.written(k, r.clock()-now)
@@ -193,7 +194,7 @@ func (c *conversation) acknowledge() error {
 // listen takes what comes until the connection is over, and says how that came.
 func (c *conversation) listen() error {
 	for {
-		op, payload, err := c.sock.next()
+		op, payload, err := c.sock.Next()
 		if err != nil {
 			return c.over(err)
 		}
@@ -327,7 +328,7 @@ const goodbyeWait = 10 * time.Second
 // hangUp asks for an orderly end; listen returns when it has come, or did not come in time.
 func (c *conversation) hangUp() {
 	c.leaving.Store(true)
-	_ = c.sock.conn.SetReadDeadline(time.Now().Add(goodbyeWait))
+	_ = c.sock.SetReadDeadline(time.Now().Add(goodbyeWait))
 	_ = c.text([]byte(endSession)) // what is wrong with the connection shows at listen
 }
 

@@ -104,7 +104,7 @@ func (x *experiment) look(ctx context.Context) error {
 	}
 	c.hangUp()
 	err := <-over
-	c.sock.close()
+	c.sock.Close()
 	if err != nil {
 		return fmt.Errorf("a first session at %s did not end well: %w", &x.o.target, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stonepot/stonepot/benchmarks/internal/socket"
 	"github.com/stonepot/stonepot/live/frame"
 )
 
@@ -78,7 +79,7 @@ func (p *parrot) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer conn.Close() //nolint:errcheck // a test
-	fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", accept(r.Header.Get("Sec-WebSocket-Key")))
+	fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", socket.Accept(r.Header.Get("Sec-WebSocket-Key")))
 	p.talk(conn, rw.Reader)
 }
 

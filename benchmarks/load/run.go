@@ -144,7 +144,7 @@ func (r *run) converse(ctx context.Context, n uint32, opening *sync.WaitGroup) {
 	})
 	err = c.listen()
 	stop()
-	c.sock.close()
+	c.sock.Close()
 	speaker.Wait()
 	if err != nil {
 		r.figures.fail(failed("end", err))

@@ -127,7 +127,7 @@ func carry(t *testing.T, r relay, secure bool) {
 	var back []byte
 	for _, pcm := range sent {
 		buf := append(make([]byte, frame.Room), pcm...)
-		if err := s.writeFrame(buf); err != nil {
+		if err := s.WriteFrame(buf); err != nil {
 			t.Fatal(err)
 		}
 		back = read(t, s, back, len(back)+len(pcm))
@@ -140,7 +140,7 @@ func carry(t *testing.T, r relay, secure bool) {
 	for range 20 {
 		for _, pcm := range sent[:3] {
 			burst = append(burst, pcm...)
-			if err := s.writeFrame(append(make([]byte, frame.Room), pcm...)); err != nil {
+			if err := s.WriteFrame(append(make([]byte, frame.Room), pcm...)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -196,7 +196,7 @@ func TestEveryRelay_carriesWhatTheModelSaysByItself(t *testing.T) {
 			var sent []byte
 			for _, pcm := range known() {
 				sent = append(sent, pcm...)
-				if err := s.writeFrame(append(make([]byte, frame.Room), pcm...)); err != nil {
+				if err := s.WriteFrame(append(make([]byte, frame.Room), pcm...)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -241,7 +241,7 @@ func startModel(t *testing.T, cfg upstream.Config) *upstream.Server {
 // read appends the PCM that comes to pcm until there are n bytes.
 func read(t *testing.T, s *session, pcm []byte, n int) []byte {
 	t.Helper()
-	if err := s.net.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := s.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
 	for len(pcm) < n {

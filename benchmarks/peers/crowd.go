@@ -168,7 +168,7 @@ func (c *crowd) send(s *session, buf, pcm []byte) error {
 	copy(buf[frame.Room:], pcm) // the last one was masked in place
 	c.upMsgs.Add(1)
 	c.upBytes.Add(int64(len(pcm)))
-	return s.writeFrame(buf)
+	return s.WriteFrame(buf)
 }
 
 // frameBuffer is a frame, and the room to send it from.

@@ -1,31 +1,22 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
-	mrand "math/rand/v2"
 	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/stonepot/stonepot/benchmarks/internal/socket"
 	"github.com/stonepot/stonepot/live/frame"
 )
 
 // session is a browser's end of a conversation. next is called by one goroutine; the others by one more.
 type session struct {
-	net    net.Conn
-	reader *frame.Reader
-
-	mu  sync.Mutex // one writer at a time: pongs and acks go between frames
-	buf []byte     // for what is not audio; guarded by mu
+	*socket.Conn
 
 	acks     bool // it acknowledges
 	received atomic.Int64
@@ -63,33 +54,20 @@ func begin(ctx context.Context, r relay, host string) (*session, error) {
 	return s, nil
 }
 
-// upgrade does the opening handshake (RFC 6455 §4.1). Relays of this machine are trusted to have understood it.
 func upgrade(conn net.Conn, host string, r relay) (*session, error) {
-	nonce := make([]byte, 16)
-	_, _ = rand.Read(nonce) // never fails
-	_, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n",
-		r.path, host, base64.StdEncoding.EncodeToString(nonce))
+	req, err := http.NewRequest(http.MethodGet, "http://"+host+r.path, nil) //nolint:noctx // conn has it
 	if err != nil {
 		return nil, err
 	}
-	in := bufio.NewReader(conn)
-	res, err := http.ReadResponse(in, nil)
+	c, err := socket.Upgrade(conn, req, socket.Config{MaxMessage: maxMessage, WriteTimeout: writeWait})
+	var no *socket.RefusedError
+	if errors.As(err, &no) {
+		_ = no.Response.Body.Close()
+	}
 	if err != nil {
 		return nil, err
 	}
-	if res.StatusCode != http.StatusSwitchingProtocols {
-		_ = res.Body.Close()
-		return nil, fmt.Errorf("it answered %s", res.Status)
-	}
-	early, err := in.Peek(in.Buffered())
-	if err != nil {
-		return nil, err
-	}
-	var from io.Reader = conn
-	if len(early) > 0 { // the relay's first messages came with the answer
-		from = io.MultiReader(bytes.NewReader(early), conn)
-	}
-	return &session{net: conn, reader: frame.NewReader(from, frame.Client, maxMessage), acks: r.acks}, nil
+	return &session{Conn: c, acks: r.acks}, nil
 }
 
 // start says the first message and waits for session_ready.
@@ -98,7 +76,7 @@ func (s *session) start(r relay) error {
 	if r.start != "" {
 		first = r.start
 	}
-	if err := s.write(frame.Text, []byte(first)); err != nil {
+	if err := s.Write(frame.Text, []byte(first)); err != nil {
 		return err
 	}
 	for {
@@ -116,28 +94,12 @@ func (s *session) start(r relay) error {
 	}
 }
 
-// next waits for the next message. payload is borrowed until the next call.
+// next waits for the next message, and counts it. payload is borrowed until the next call.
 func (s *session) next() (op frame.Opcode, payload []byte, err error) {
-	for {
-		op, payload, err = s.reader.Next()
-		switch {
-		case err != nil:
-			return op, nil, err
-		case op == frame.Close:
-			why, err := frame.ParseClose(payload)
-			if err != nil {
-				return op, nil, err
-			}
-			return op, nil, why
-		case op == frame.Ping:
-			if err := s.write(frame.Pong, payload); err != nil {
-				return op, nil, err
-			}
-		case op != frame.Pong:
-			s.count(op, payload)
-			return op, payload, nil
-		}
+	if op, payload, err = s.Next(); err == nil {
+		s.count(op, payload)
 	}
+	return op, payload, err
 }
 
 // uncounted are the messages about the connection itself (docs/protocol.md).
@@ -158,37 +120,12 @@ func (s *session) count(op frame.Opcode, payload []byte) {
 	s.received.Add(1)
 }
 
-// write sends one message. payload is copied.
-func (s *session) write(op frame.Opcode, payload []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.buf = frame.AppendMasked(s.buf[:0], op, payload, mrand.Uint32())
-	return s.send(s.buf)
-}
-
-// writeFrame sends audio. buf begins with frame.Room free bytes, and what follows is masked in place.
-func (s *session) writeFrame(buf []byte) error {
-	sealed := frame.SealMasked(buf, frame.Binary, mrand.Uint32())
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.send(sealed)
-}
-
 // acknowledge says how much has come.
 func (s *session) acknowledge() error {
-	return s.write(frame.Text, fmt.Appendf(nil, `{"type":"ack","received":%d}`, s.received.Load()))
-}
-
-// send is called with mu held.
-func (s *session) send(p []byte) error {
-	if err := s.net.SetWriteDeadline(time.Now().Add(writeWait)); err != nil {
-		return err
-	}
-	_, err := s.net.Write(p)
-	return err
+	return s.Write(frame.Text, fmt.Appendf(nil, `{"type":"ack","received":%d}`, s.received.Load()))
 }
 
 func (s *session) close() {
-	_ = s.write(frame.Close, frame.ClosePayload(1000, ""))
-	_ = s.net.Close()
+	_ = s.Write(frame.Close, frame.ClosePayload(1000, ""))
+	s.Close()
 }
