@@ -53,6 +53,7 @@ type API struct {
 	began   time.Time
 	docs    func() *document
 
+	arriving  sync.Map      // net.Conn to *visit: connections whose upgrade is being answered
 	chatSlots chan struct{} // one for each chat that is being answered
 
 	alive  context.Context // ends when Shutdown begins

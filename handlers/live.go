@@ -3,12 +3,14 @@ package handlers
 import (
 	"encoding/base64"
 	"log/slog"
+	"net"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/gofiber/contrib/websocket"
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"github.com/stonepot/stonepot/live"
 )
@@ -19,15 +21,33 @@ const subprotocol = "stonepot.v1"
 // resuming is offered beside it by a client that comes to resume a conversation: it finds room on a full server too.
 const resuming = "stonepot.resume"
 
-// handshakeWait is how long the answer to an upgrade may take to leave. When it cannot be written fasthttp drops the
-// connection and tells nobody, so the room for its session is given back after this time.
-const handshakeWait = 10 * time.Second
+// handshakeWait is how long the answer to an upgrade may take to leave: then the room for its session is given back.
+var handshakeWait = 10 * time.Second
 
 // visit is what the upgrade request leaves for the connection that it becomes.
 type visit struct {
 	slot   *live.Slot
 	client live.Client
 	expire *time.Timer // releases the slot
+}
+
+// cancel gives the room back, unless a session has it.
+func (v *visit) cancel() {
+	v.expire.Stop()
+	v.slot.Release()
+}
+
+// Watch lets the API know of app's connections that end before they have become voice connections: fasthttp drops one that
+// does not take the answer to its upgrade, and nobody's handler hears of it. It is called once, before app serves.
+func (a *API) Watch(app *fiber.App) {
+	app.Server().ConnState = func(conn net.Conn, state fasthttp.ConnState) {
+		if state != fasthttp.StateClosed {
+			return
+		}
+		if v, ok := a.arriving.LoadAndDelete(conn); ok {
+			v.(*visit).cancel()
+		}
+	}
 }
 
 const visitKey = "visit"
@@ -62,9 +82,10 @@ func (a *API) Voice(backend string) fiber.Handler {
 		}
 		v := &visit{slot: slot, client: clientOf(c), expire: time.AfterFunc(handshakeWait, slot.Release)}
 		c.Locals(visitKey, v)
+		a.arriving.Store(c.Context().Conn(), v)
 		if err := upgrade(c); err != nil {
-			v.expire.Stop()
-			slot.Release()
+			a.arriving.Delete(c.Context().Conn())
+			v.cancel()
 			return badRequest("", "The WebSocket handshake could not be completed.")
 		}
 		return nil
@@ -101,6 +122,7 @@ func checkHandshake(c *fiber.Ctx) error {
 func (a *API) serveVoice(conn *websocket.Conn) {
 	v, ok := conn.Locals(visitKey).(*visit)
 	socket, early, err := takeOver(conn.NetConn())
+	a.arriving.Delete(socket)
 	if !ok || err != nil || !v.expire.Stop() {
 		_ = socket.Close() // the slot was given back, or will be
 		return

@@ -56,6 +56,7 @@ func table(a *handlers.API) []route {
 // which answers in JSON.
 func Mount(app *fiber.App, d Deps) {
 	a := d.API
+	a.Watch(app)
 	app.Use(
 		a.RecoverPanics, // first: a panic anywhere would end every conversation of this instance
 		a.Identify,
