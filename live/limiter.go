@@ -14,6 +14,12 @@ type limiter struct {
 
 func newLimiter(rate, burst float64) limiter { return limiter{rate: rate, burst: burst, tokens: burst} }
 
+// more gives n units on top of the burst, and lets the caller begin anew with its waits.
+func (l *limiter) more(n float64) {
+	l.tokens = max(0, l.tokens) + n
+	l.pausedSince = time.Time{}
+}
+
 // take spends n units and returns how long the caller has to wait before it goes on, and how long it has been
 // made to wait without a break.
 func (l *limiter) take(n float64, now time.Time) (wait, paused time.Duration) {

@@ -11,12 +11,10 @@ import (
 // reader carries the messages of one connection into its session.
 type reader struct {
 	*Session
-	link     *link
-	frame    Frame
-	command  Command
-	bad      int     // malformed messages in a row
-	audio    limiter // seconds of audio
-	messages limiter
+	link    *link
+	frame   Frame
+	command Command
+	bad     int // malformed messages in a row
 }
 
 // mic is what the browser's readers know of the person's input. One of them holds mu while it carries out a message, so
@@ -78,16 +76,8 @@ func (r *reader) message() {
 
 //go:noinline
 func (s *Session) newReader(l *link, resumed bool) *reader {
-	r := &reader{
-		Session: s, link: l,
-		audio:    newLimiter(s.config.Limits.AudioRate, s.config.Limits.AudioBurst.Seconds()),
-		messages: newLimiter(s.config.Limits.MessageRate, float64(s.config.Limits.MessageBurst)),
-	}
-	if resumed { // what the client repeats was not more than it may send
-		r.audio.tokens += repeatedAudio.Seconds()
-		r.messages.tokens += repeatedMessages
-	}
-	return r
+	s.allowed.attached(resumed, time.Now())
+	return &reader{Session: s, link: l}
 }
 
 // take carries out one message of size bytes, and sends up what there is to send.
@@ -98,12 +88,6 @@ func (r *reader) take(c *Command, size int) {
 		r.dropLate()
 	}
 }
-
-// What a client that resumes may send at once on top of its limits: as much as it keeps.
-const (
-	repeatedAudio    = time.Minute
-	repeatedMessages = 1000
-)
 
 // refuse answers a message that cannot be carried out.
 func (r *reader) refuse(err error, size int) {
@@ -129,11 +113,11 @@ func (r *reader) refuse(err error, size int) {
 // throttle makes the reader wait when the browser sends faster than it may, and reports whether the session goes
 // on. What waits meanwhile fills the socket's buffers, and holds the browser back.
 func (r *reader) throttle(c *Command) bool {
-	limit, n := &r.messages, 1.0
-	if c.Kind == CommandAudio {
-		limit, n = &r.audio, max(float64(len(c.PCM))/float64(2*r.inputRate), minFrameCost)
+	audio, n := c.Kind == CommandAudio, 1.0
+	if audio {
+		n = max(float64(len(c.PCM))/float64(2*r.inputRate), minFrameCost)
 	}
-	wait, paused := limit.take(n, time.Now())
+	wait, paused := r.allowed.take(audio, n, time.Now())
 	if wait == 0 {
 		return true
 	}

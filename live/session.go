@@ -49,6 +49,7 @@ type Session struct {
 	turns   turns
 	tools   openCalls
 	mic     mic
+	allowed allowance
 	acks    acks
 	updates updates
 	life    life
@@ -103,6 +104,7 @@ func newSession(g *Gateway, b Backend, cfg *Config, c Client, p plan) *Session {
 	s.in.maxUnsent = bytesFor(cfg.Audio.Inbox)
 	s.in.budget, s.out.kept.budget = g.budget, g.budget
 	s.in.maxKept = bytesFor(cfg.Resume.ReplayAudio)
+	s.allowed = newAllowance(cfg.Limits)
 	s.tools.hold = p.setup.Model.HoldAudioDuringTool
 	s.mic.manual = p.setup.VAD.Manual
 	s.mic.unechoed = p.setup.Model.TextInput == "content"
