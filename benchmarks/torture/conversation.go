@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -70,6 +71,11 @@ func newConversation(w *world, id uint16) *conversation {
 	c.line = newClient(c, b.path)
 	if w.o.Faults {
 		c.scripted, c.ending = script(c.rng, w.o.Only)
+		for _, m := range c.scripted {
+			if kind := kindOf(m); slices.Contains(manners, kind) {
+				w.report.manner(kind)
+			}
+		}
 	}
 	if w.o.Handover {
 		c.scripted = handovers(c.rng)

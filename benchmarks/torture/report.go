@@ -45,6 +45,7 @@ type report struct {
 
 	mu       sync.Mutex
 	faults   map[string]int
+	manners  map[string]int // faults of the model that are no moment, by kind: how many of its connections have them in their script
 	backends map[string]*counts
 	samples  []string // of violations
 	errors   []error  // of the test itself
@@ -53,7 +54,7 @@ type report struct {
 }
 
 func newReport(o options) *report {
-	r := &report{o: o, began: time.Now(), faults: make(map[string]int), backends: make(map[string]*counts)}
+	r := &report{o: o, began: time.Now(), faults: make(map[string]int), manners: make(map[string]int), backends: make(map[string]*counts)}
 	for _, b := range backends {
 		r.backends[b.name] = &counts{violations: make(map[string]int)}
 	}
@@ -76,6 +77,13 @@ func (r *report) fault(kind string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.faults[kind]++
+}
+
+// manner counts a fault that the model has no moment for.
+func (r *report) manner(kind string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.manners[kind]++
 }
 
 func (r *report) affected(n int) {
@@ -148,6 +156,9 @@ func (r *report) printFaults(out io.Writer) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, k := range slices.Sorted(maps.Keys(r.faults)) {
 		fmt.Fprintf(w, "  %d\t  %s\t\n", r.faults[k], k)
+	}
+	for _, k := range slices.Sorted(maps.Keys(r.manners)) {
+		fmt.Fprintf(w, "  (%d)\t  %s, in the script of a connection\t\n", r.manners[k], k)
 	}
 	_ = w.Flush() // standard output, or memory
 }

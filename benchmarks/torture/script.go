@@ -63,6 +63,9 @@ var scriptable = []struct {
 	}},
 }
 
+// manners are the faults that change how things are done, of which the simulator cannot tell that they strike.
+var manners = []string{"model: dead_handles", "model: slow_pongs", "model: odd_pieces", "model: burst", "model: omit_turn_complete"}
+
 func one(connection int, format string, args ...any) []string {
 	return []string{fmt.Sprintf("[[simulate: "+format+" connection=%d]]", append(args, connection)...)}
 }
