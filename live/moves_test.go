@@ -139,6 +139,9 @@ func TestResume_whatADeadHandleKnewIsRepeated(t *testing.T) {
 		up.ended <- io.ErrUnexpectedEOF
 		time.Sleep(2 * time.Second)
 		p.settle()
+		if m := find(p.heard, "warning"); m == nil || m.JSON["code"] != "memory_lost" {
+			t.Errorf("told %v of a memory that is lost", m)
+		}
 		up2, _ := p.drained()
 		up2.says(Event{Kind: EventReady})
 		if !p.resume() {
