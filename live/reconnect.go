@@ -59,8 +59,9 @@ func (s *Session) reconnect() Upstream {
 	}
 }
 
-// setupPatience is how long one attempt waits for its setup to be accepted: that takes 0.1 to 2 s.
-const setupPatience = 5 * time.Second
+// setupPatience is how long one attempt waits for its setup to be accepted: that takes 0.1 to 2 s, and sometimes more, behind the two
+// seconds that a connection from the pool is given which may be dead.
+const setupPatience = 7 * time.Second
 
 // awaitSetup is awaitReady for one attempt of several.
 func (s *Session) awaitSetup(ctx context.Context, up Upstream) error {
