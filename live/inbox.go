@@ -56,6 +56,7 @@ type inbox struct {
 	givenUp int64   // bytes of speech that were kept, until memory was short
 
 	counters uplinkCounters
+	probe    probe
 }
 
 // cursor is a place between two items.

@@ -28,6 +28,7 @@ type outbox struct {
 	lead         time.Duration // 0: speech is not paced
 	window       int           // bytes of speech under way; 0: not bounded
 	maxVoice     time.Duration // of speech in the voice lane
+	added        *added        // how long speech stayed here
 	writeTimeout time.Duration
 	resumable    bool               // messages are kept, and the lanes go on without a connection
 	lost         func(*link, error) // told, once and without mu, that a connection takes nothing any more
@@ -61,6 +62,7 @@ type outbox struct {
 	unpaced  bool // draining or ending
 	closed   bool // the session's last message is in the lane: nothing more may follow
 	counters downlinkCounters
+	frames   uint32 // of speech that went at once
 }
 
 // link is one connection of the browser.
@@ -115,6 +117,7 @@ var errOutboxFull = errors.New("the outbox is full")
 
 // speechTo sends or queues speech: pcm at rate Hz.
 func (o *outbox) speechTo(pcm []byte, rate int) {
+	now := time.Now()
 	o.mu.Lock()
 	if o.event == nil {
 		o.event = &Event{Kind: EventAudio}
@@ -127,10 +130,12 @@ func (o *outbox) speechTo(pcm []byte, rate int) {
 	for len(pcm) > 0 && !o.refuses() {
 		n := len(pcm)
 		d := time.Duration(n/2) * time.Second / time.Duration(rate)
-		now := time.Now()
 		if o.idle() && (o.lead == 0 || o.unpaced || d <= o.lead) && (!o.windowed() || n <= o.window) && o.affords(now, d, n) {
 			e.PCM = pcm
 			o.tryNow(e, d, now)
+			if o.frames++; o.frames%sampleEvery == 0 && len(o.rest) == 0 { // the rest is the browser's time
+				o.added.record(time.Since(now))
+			}
 			break
 		}
 		n = min(n, step)

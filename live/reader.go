@@ -21,9 +21,10 @@ type reader struct {
 // that another connection takes over between two messages and never inside one.
 type mic struct {
 	mu            sync.Mutex
-	activity      bool // push-to-talk: an activity is open
-	activityAudio bool // and has been given audio
-	met           bool // a connection was attached
+	activity      bool   // push-to-talk: an activity is open
+	activityAudio bool   // and has been given audio
+	frames        uint32 // of speech
+	met           bool   // a connection was attached
 
 	untold atomic.Int64 // bytes of speech that were dropped, and not yet told
 	told   atomic.Int64 // when some were told last, Unix nanoseconds
@@ -217,6 +218,9 @@ func (r *reader) speech(c *Command, now time.Time) (send bool) {
 		r.lastLoud.Store(now.UnixNano())
 	}
 	r.watchVoice(voice, len(c.PCM), now)
+	if r.mic.frames++; r.mic.frames%sampleEvery == 0 && r.live.Load() {
+		r.in.watch(len(c.PCM)/2, now)
+	}
 	r.in.addAudio(c.PCM, now)
 	return true
 }

@@ -42,7 +42,9 @@ func (in *inbox) settled(now time.Time, overlap int) span {
 func (in *inbox) marked(index int64, at cursor) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.marks.push(mark{index, at, time.Now().UnixNano()})
+	now := time.Now().UnixNano()
+	in.marks.push(mark{index, at, now})
+	in.probe.passed(at.pos, now)
 	for in.marks.len() > 1 && in.marks.at(0).at.item < in.first {
 		in.marks.pop()
 	}
@@ -190,6 +192,7 @@ func (in *inbox) rewind(known span, overlap int) (again, lost int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.everGiven = max(in.everGiven, in.first+int64(in.done))
+	in.probe.since = 0 // what a renewal takes is told by itself
 	audio := in.back(known.audio, overlap)
 	if it := in.partly(int(known.audio.item-in.first)-1, known.audio); it != nil && overlap == 0 {
 		it.length -= int(known.audio.pos-it.pos) * 2

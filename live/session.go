@@ -109,6 +109,7 @@ func newSession(g *Gateway, b Backend, cfg *Config, c Client, p plan) *Session {
 	s.mic.manual = p.setup.VAD.Manual
 	s.mic.unechoed = p.setup.Model.TextInput == "content"
 	s.out.maxVoice = cfg.Audio.Outbox
+	s.in.probe.added, s.out.added = g.statics.up, g.statics.down
 	s.out.window = cfg.Audio.Window
 	s.out.writeTimeout = cfg.Limits.WriteTimeout
 	s.out.resumable, s.out.kept.store = p.resumable, p.resumable

@@ -24,6 +24,12 @@ type Stats struct {
 	Ready    Latency `json:"readyMs"`    // start_session to session_ready
 	Response Latency `json:"responseMs"` // end of the person's speech to the first audio of the answer
 
+	// What the server adds to speech: microseconds from when a frame came to when the other socket had it, of one frame in
+	// sampleEvery. Up, the wait of short frames for each other (audio.min_upstream_chunk) is in it, and that behind a slow
+	// connection to the model; down, only speech is measured that neither pace nor a slow browser held back.
+	AddedUp   Latency `json:"addedUpUs"`
+	AddedDown Latency `json:"addedDownUs"`
+
 	Counters Counters `json:"counters"`
 	Usage    Totals   `json:"usage"`
 
@@ -32,7 +38,7 @@ type Stats struct {
 	WarmPool map[string]PoolStats `json:"warmPool"` // by backend
 }
 
-// Latency is a distribution in milliseconds.
+// Latency is a distribution, in the unit that its name says.
 type Latency struct {
 	Count int64 `json:"count"`
 	P50   int64 `json:"p50"`
@@ -164,6 +170,8 @@ type statistics struct {
 	stats    Stats
 	ready    *hdrhistogram.Histogram
 	response *hdrhistogram.Histogram
+
+	up, down *added // with locks of their own
 }
 
 func newStatistics() *statistics {
@@ -172,6 +180,8 @@ func newStatistics() *statistics {
 		stats:    Stats{ByBackend: map[string]int64{}, ByAssistant: map[string]int64{}, ByReason: map[string]int64{}, Refused: map[string]int64{}, Usage: totals(Usage{})},
 		ready:    hdrhistogram.New(1, longest, 2),
 		response: hdrhistogram.New(1, longest, 2),
+		up:       newAdded(),
+		down:     newAdded(),
 	}
 }
 
@@ -213,6 +223,7 @@ func (s *statistics) snapshot() Stats {
 	st.ByAssistant = maps.Clone(st.ByAssistant)
 	st.Usage.ByModality = maps.Clone(st.Usage.ByModality)
 	st.Ready, st.Response = latency(s.ready), latency(s.response)
+	st.AddedUp, st.AddedDown = s.up.latency(), s.down.latency()
 	return st
 }
 

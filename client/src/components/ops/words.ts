@@ -99,7 +99,12 @@ const reasons: Readonly<Record<string, string>> = {
 
 /** `readyMs` and its like, for people. */
 export function latencyWords(name: string): string {
-  const known: Readonly<Record<string, string>> = { readyMs: "Start to ready", responseMs: "Answer delay" };
+  const known: Readonly<Record<string, string>> = {
+    readyMs: "Start to ready",
+    responseMs: "Answer delay",
+    addedUpUs: "Added to speech on its way up",
+    addedDownUs: "Added on its way down",
+  };
   return known[name] ?? name.replace(/(Ms|Us)$/, "").replace(/([A-Z])/g, (x) => ` ${x.toLowerCase()}`);
 }
 
