@@ -27,8 +27,8 @@ type history struct {
 	cut   bool // the answer was interrupted: what is heard from now on belongs to the next turn
 	known bool // the last finished turn left a text
 
-	filed     int    // how many of turns the last finished turn is
-	typedLast string // what was written in it
+	filed     int    // how many of turns came since the mark
+	typedLast string // what was written in them
 }
 
 // now is the person's half of the turn that is going on. Called with mu held.
@@ -99,7 +99,10 @@ func (h *history) turn(unanswered []string) {
 	defer h.mu.Unlock()
 	h.putOff(unanswered)
 	h.known = h.model.Len() > 0
-	h.filed, h.typedLast = 0, h.now().written.String()
+	h.typedLast = strings.TrimSpace(h.typedLast + "\n" + h.now().written.String())
+	if more := len(h.typedLast) - maxHistoryBytes; more > 0 {
+		h.typedLast = strings.ToValidUTF8(h.typedLast[more:], "")
+	}
 	h.add("user", &h.now().written)
 	h.add("user", &h.now().spoken)
 	h.add("model", &h.model)
@@ -170,7 +173,14 @@ func (h *history) putOff(texts []string) {
 	}
 }
 
-// takeBack takes the last finished turn out again: it is given once more, and will be heard and answered anew.
+// mark notes that a handle, or the transcript that a connection was seeded with, knows all turns so far.
+func (h *history) mark() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.filed, h.typedLast = 0, ""
+}
+
+// takeBack takes the turns since the mark out again: they are given once more, and will be heard and answered anew.
 func (h *history) takeBack() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -32,6 +32,7 @@ func (s *Session) reconnect() Upstream {
 				}
 				if !n.resumed {
 					n.seed = n.transcript
+					s.history.mark()
 				}
 				s.tellForgotten()
 				return up

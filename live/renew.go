@@ -87,6 +87,7 @@ func (s *Session) note(e *Event) {
 		}
 		if e.Consumed < 0 || !n.behind() { // an index tells what a handle knows, whenever it came
 			n.knows = s.turns.finished()
+			s.history.mark()
 		}
 		s.in.cover(n.covers.earlier(n.transcript), s.margin()) // the handle may turn out to be worth nothing
 		s.setPoint(n.handle, n.covers, s.overlap(), n.behind())

@@ -571,9 +571,15 @@ func TestRenew_aTextThatInterruptsIsNotSeededAndGivenAgain(t *testing.T) {
 	})
 }
 
-func TestHistory_aTurnThatIsTakenBackIsFiledOnce(t *testing.T) {
+func TestHistory_turnsThatAreTakenBackAreFiledOnce(t *testing.T) {
 	var h history
-	for range 2 {
+	for n := range 3 {
+		h.mark()
+		if n == 2 {
+			h.typed("question", false)
+			h.said("answer")
+			h.turn(nil) // not known either
+		}
 		h.typed("question", false)
 		h.said("answer")
 		h.turn(nil)
@@ -582,7 +588,9 @@ func TestHistory_aTurnThatIsTakenBackIsFiledOnce(t *testing.T) {
 	h.typed("more", false)
 	h.said("answer anew")
 	h.turn(nil)
-	want := []HistoryTurn{{"user", "question"}, {"model", "answer"}, {"user", "question\nmore"}, {"model", "answer anew"}}
+	want := []HistoryTurn{
+		{"user", "question"}, {"model", "answer"}, {"user", "question"}, {"model", "answer"}, {"user", "question\nquestion\nmore"}, {"model", "answer anew"},
+	}
 	if got := h.all(); !slices.Equal(got, want) {
 		t.Errorf("%v", got)
 	}

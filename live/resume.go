@@ -55,6 +55,7 @@ func (g *Gateway) resume(d *door, slot *Slot, r *Resume) (*Session, *link) {
 		tellForeign(d)
 		return nil, nil
 	}
+	d.dialect = newStonepot(t.SessionID, d.limits) // it speaks of that session from now on
 	r.recounts = t.Recounts
 	for {
 		s, no := g.holder(&t, slot, d.client, r)
