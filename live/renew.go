@@ -43,6 +43,8 @@ const (
 	rotateMargin = 5 * time.Second
 	// tellAfter is how long a renewal may take before the person is told.
 	tellAfter = 500 * time.Millisecond
+	// youngAttempts is how many attempts at most are behind a connection that was accepted and broke young: two seconds of back-off.
+	youngAttempts = 4
 	// The wait between attempts doubles from firstBackoff to maxBackoff, each with up to half of it by chance.
 	firstBackoff, maxBackoff = 200 * time.Millisecond, 4 * time.Second
 )
@@ -206,8 +208,11 @@ func (s *Session) renew(err error) Upstream {
 	lived := n.useful || now.Sub(n.since) >= min(s.config.Resume.StableAfter, s.config.Live.ConnectTimeout)
 	if n.attempts == 0 || lived || judgement != verdictNone { // the watchdog's own renewals are few
 		n.spent, n.attempts, n.sour, n.spared = 0, 0, 0, false
-	} else if n.resumed && why == "upstream_lost" {
-		n.sour++
+	} else {
+		n.attempts = min(n.attempts, youngAttempts) // the model does answer
+		if n.resumed && why == "upstream_lost" {
+			n.sour++
+		}
 	}
 	if judgement == verdictPoisoned {
 		n.handle = ""
