@@ -43,10 +43,10 @@ func conversation() (wire []byte, parts []part) {
 
 // heard is what a client has of its server when the line is gone.
 type heard struct {
-	upgraded, said bool
-	id, ticket     string
-	counted        int64
-	closed         []byte // the payload of a close frame
+	said       bool
+	id, ticket string
+	counted    int64
+	closed     []byte // the payload of a close frame
 }
 
 // listen reads until the line is gone.
