@@ -14,7 +14,7 @@ export function Controls({ call, snapshot, offer }: { call: Call; snapshot: Call
   if (!isLive(status) && status !== "ending") return null;
   const answering = status === "speaking" || status === "thinking";
   return (
-    <div className="flex flex-wrap items-start justify-center gap-x-1.5 gap-y-2 sm:gap-x-5" role="group" aria-label="Conversation">
+    <div className="flex flex-wrap items-start justify-center gap-x-1 gap-y-2 sm:gap-x-5 short:gap-x-1" role="group" aria-label="Conversation">
       {!pushToTalk && (
         <Control
           label={muted ? "Unmute" : "Mute"}
@@ -65,9 +65,9 @@ export function Control({ label, children, onPress, disabled = false, pressed, d
       // Not `disabled`: the browser would take the keyboard's focus away from whoever has just pressed it.
       aria-disabled={disabled}
       aria-pressed={pressed}
-      className="group flex w-14 flex-col items-center gap-1.5 rounded-2xl text-xs sm:w-18 font-medium text-muted aria-disabled:cursor-default aria-disabled:opacity-45"
+      className="group flex w-13 flex-col items-center gap-1.5 rounded-2xl text-xs font-medium min-[23rem]:w-14 sm:w-18 short:w-13 short:gap-1 text-muted aria-disabled:cursor-default aria-disabled:opacity-45"
     >
-      <span className={`grid size-12 place-items-center rounded-full border transition-colors sm:size-14 ${colours}`}>{children}</span>
+      <span className={`grid size-12 place-items-center rounded-full border transition-colors sm:size-14 short:size-12 ${colours}`}>{children}</span>
       {label}
     </button>
   );

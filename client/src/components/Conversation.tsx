@@ -57,11 +57,11 @@ export function Conversation() {
       data-compact={beside}
       className="flex h-dvh min-h-90 flex-col overflow-hidden"
     >
-      <header className="flex h-14 shrink-0 items-center justify-between px-5 short:h-11 wide:px-8">
+      <header className="flex h-14 shrink-0 items-center justify-between gap-2 px-5 low:h-11 wide:px-8">
         <p className="flex items-center gap-2.5 font-semibold tracking-tight">
-          <Logo className="size-6 text-ember" /> Stonepot
+          <Logo className="size-6 text-ember" /> <span className={live ? "max-[22rem]:sr-only" : ""}>Stonepot</span>
         </p>
-        <div className="flex items-center gap-3">
+        <div className="flex shrink-0 items-center gap-2 sm:gap-3">
           <Quality call={call} live={live} />
           <Timer session={snapshot.session} />
           <Details call={call} snapshot={snapshot} />
@@ -73,15 +73,16 @@ export function Conversation() {
         <h1 className="sr-only">Talk with the model</h1>
         {/* Before the server has answered, and where it is not simulated, its place is kept: nothing moves under a finger. */}
         {(simulated || !talked) && (
-          <p data-banner={simulated ? "simulated" : undefined} className={`${simulated ? "" : "invisible"} mx-5 mb-3 shrink-0 self-center rounded-2xl bg-sunken px-4 py-2 text-center text-sm text-balance text-muted ${talked ? "short:hidden" : ""}`}>
-            <strong className="font-semibold text-ink">Simulated model.</strong> No key is set up: you hear your own words
-            again.
+          <p data-banner={simulated ? "simulated" : undefined} className={`${simulated ? "" : "invisible"} mx-5 shrink-0 self-center rounded-2xl bg-sunken px-4 text-center text-sm text-balance text-muted ${talked ? "mb-1 py-1 sm:mb-3 sm:py-2 low:mb-1 low:py-1 short:hidden" : "mb-3 py-2"}`}>
+            <strong className="font-semibold text-ink">Simulated model.</strong>{" "}
+            {/* It was to be read before the conversation; a phone has better use for the line then. */}
+            <span className={talked ? "max-sm:sr-only low:sr-only" : ""}>No key is set up: you hear your own words again.</span>
           </p>
         )}
-        <div className={`flex min-h-0 flex-1 flex-col ${beside ? "wide:grid wide:grid-cols-[1fr_minmax(20rem,30rem)] wide:gap-8 wide:px-8 wide:pb-8 wide:short:pb-2" : ""}`}>
+        <div className={`flex min-h-0 flex-1 flex-col ${beside ? "wide:grid wide:grid-cols-[1fr_minmax(20rem,30rem)] wide:gap-8 wide:px-8 wide:pb-8 wide:short:grid-cols-2 wide:short:gap-4 wide:short:px-5 wide:short:pb-2" : ""}`}>
           <section
             aria-label="Call"
-            className={`relative flex flex-col items-center justify-center-safe gap-4 short:gap-2 overflow-y-auto px-5 py-3 wide:min-h-0 wide:flex-1 wide:gap-6 ${beside ? "shrink-0" : `min-h-0 flex-1 ${talked ? "" : "pb-16"}`}`}
+            className={`relative flex flex-col items-center justify-center-safe gap-4 low:gap-2 overflow-y-auto px-5 py-3 low:py-2 short:px-2 wide:min-h-0 wide:flex-1 wide:gap-6 wide:low:gap-2 ${beside ? "shrink-0" : `min-h-0 flex-1 ${talked ? "" : "pb-16"}`}`}
           >
             <TalkButton call={call} snapshot={snapshot} onStart={start} onType={type} />
             <p role="status" className="sr-only">

@@ -35,7 +35,7 @@ export function Details({ call, snapshot }: { call: Call; snapshot: CallSnapshot
       <summary className="flex list-none items-center gap-1 rounded-full px-2 py-1.5 text-muted [&::-webkit-details-marker]:hidden">
         Details <ChevronIcon className="size-4 transition-transform group-open:rotate-180" />
       </summary>
-      <dl className="absolute top-full right-0 z-10 mt-2 grid w-[min(22rem,calc(100vw-2.5rem))] grid-cols-[auto_1fr] gap-x-4 gap-y-1.5 rounded-2xl border border-line bg-surface p-4 text-left shadow-lg">
+      <dl className="fixed inset-x-5 top-12 z-10 grid max-h-[calc(100dvh-4rem)] grid-cols-[auto_1fr] gap-x-4 gap-y-1.5 overflow-y-auto rounded-2xl border border-line bg-surface p-4 text-left shadow-lg sm:absolute sm:inset-x-auto sm:top-full sm:right-0 sm:mt-2 sm:w-88">
         {facts.map(([name, value]) =>
           value ? (
             <div key={name} className="contents">

@@ -24,10 +24,16 @@ export function Halo({ call, status }: { call: Call; status: Status }) {
     const stage = canvas.closest<HTMLElement>("[data-status]");
     const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     const ratio = Math.min(window.devicePixelRatio || 1, 2);
-    const size = canvas.clientWidth;
-    canvas.width = canvas.height = size * ratio;
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    const colour = getComputedStyle(canvas).color;
+    let size = 0;
+    let colour = "";
+    /** What does not change from frame to frame: asked for when it may have changed. */
+    const look = (): void => {
+      colour = getComputedStyle(canvas).color;
+      if (canvas.clientWidth === size) return;
+      size = canvas.clientWidth;
+      canvas.width = canvas.height = size * ratio;
+      context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    };
 
     let shown = 0;
     let published = 0;
@@ -48,8 +54,28 @@ export function Halo({ call, status }: { call: Call; status: Status }) {
       if (isLive(status) || status === "ending") frame = requestAnimationFrame(draw);
       else if (stage) publish(stage, call);
     };
-    frame = requestAnimationFrame(draw);
-    return () => cancelAnimationFrame(frame);
+    const again = (): void => {
+      look();
+      cancelAnimationFrame(frame);
+      // Not at the next frame: a canvas of another size is empty until then.
+      draw(performance.now());
+    };
+    again();
+
+    // The system's theme, the one that is set, a microphone that is muted, another size of the button.
+    const dark = window.matchMedia("(prefers-color-scheme: dark)");
+    dark.addEventListener("change", again);
+    const attributes = new MutationObserver(again);
+    attributes.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    if (stage) attributes.observe(stage, { attributeFilter: ["data-muted"] });
+    const resized = new ResizeObserver(again);
+    resized.observe(canvas);
+    return () => {
+      cancelAnimationFrame(frame);
+      dark.removeEventListener("change", again);
+      attributes.disconnect();
+      resized.disconnect();
+    };
   }, [call, status]);
 
   return <canvas ref={ref} aria-hidden="true" className="pointer-events-none absolute inset-0 size-full text-(--accent)" />;

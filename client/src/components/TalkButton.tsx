@@ -38,7 +38,7 @@ export function TalkButton({ call, snapshot, onStart, onType }: TalkButtonProps)
   };
   const resting = status === "idle" || status === "ended" || status === "failed";
   return (
-    <div className="relative aspect-square w-[min(19rem,74vw,38dvh)] shrink-0 in-data-[compact=true]:w-[min(13rem,25dvh)] wide:w-[min(24rem,42dvh)]!">
+    <div className="relative aspect-square w-[min(19rem,74vw,38dvh)] shrink-0 in-data-[compact=true]:w-[min(13rem,25dvh)] in-data-[compact=true]:low:w-[20dvh] wide:w-[min(24rem,42dvh)]!">
       <Halo call={call} status={status} />
       <button
         type="button"

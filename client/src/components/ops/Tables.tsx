@@ -61,7 +61,7 @@ export function FactList({ title, facts, children }: { title: string; facts: rea
   );
 }
 
-const cell = "py-1 pl-3 text-right tabular-nums";
+const cell = "py-1 pl-2 text-right sm:pl-3 tabular-nums";
 
 /** A table that scrolls by itself where the page is narrow, by keyboard too. */
 export function Scroller({ label, children }: { label: string; children: ReactNode }) {
@@ -92,7 +92,7 @@ export function LatencyTable({ latencies }: { latencies: Stats["latencies"] }) {
           <tbody>
             {Object.entries(latencies).map(([name, l]) => (
               <tr key={name} data-latency={name}>
-                <th scope="row" className="py-1 text-left font-normal whitespace-nowrap">
+                <th scope="row" className="py-1 text-left font-normal sm:whitespace-nowrap">
                   {latencyWords(name)}
                 </th>
                 {[l.p50, l.p90, l.p99, l.max].map((value, i) => (

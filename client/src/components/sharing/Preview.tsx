@@ -1,9 +1,10 @@
 "use client";
 
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, type ReactNode } from "react";
 import type { Sharing, SharingSnapshot } from "@/video/sharing";
 import { Report } from "../Report";
 import { duration } from "../words";
+import { GoOnIcon, PauseIcon, StopIcon, SwitchIcon } from "./icons";
 
 /** What the model sees, with the sign that it does; or why it does not. */
 export function Preview({ sharing, snapshot, limitMs }: { sharing: Sharing; snapshot: SharingSnapshot; limitMs: number }) {
@@ -45,15 +46,21 @@ export function Preview({ sharing, snapshot, limitMs }: { sharing: Sharing; snap
           />
           <figcaption className="flex items-center gap-1.5 px-2 pt-1.5 text-xs font-medium">
             <span aria-hidden="true" className={`size-2 rounded-full ${paused ? "bg-stone" : "animate-pulse bg-danger"}`} />
-            {paused === "system" ? "Nothing to see" : paused ? "Paused" : on === "camera" ? "Camera on" : "Screen shared"}
+            {paused === "system" ? "Nothing to see" : paused ? "Paused" : on === "camera" ? "Camera on" : "Screen on"}
           </figcaption>
           {limitMs > 0 && <p className="px-2 pt-1 text-xs text-muted">With pictures this model can talk for {duration(limitMs)} min.</p>}
-          <div className="flex flex-wrap justify-between px-1 pb-1 text-xs">
-            <Small onPress={() => sharing.pause(paused !== "person")} disabled={paused === "system"}>
-              {paused === "person" ? "Go on" : "Pause"}
+          <div className="flex justify-between px-0.5">
+            <Small label={paused === "person" ? "Go on showing" : "Pause what the model sees"} onPress={() => sharing.pause(paused !== "person")} disabled={paused === "system"}>
+              {paused === "person" ? <GoOnIcon className="size-5" /> : <PauseIcon className="size-5" />}
             </Small>
-            {canSwitch && <Small onPress={() => void sharing.switchCamera()}>Switch</Small>}
-            <Small onPress={() => sharing.stop()}>Stop</Small>
+            {canSwitch && (
+              <Small label="Switch the camera" onPress={() => void sharing.switchCamera()}>
+                <SwitchIcon className="size-5" />
+              </Small>
+            )}
+            <Small label="Stop showing" onPress={() => sharing.stop()}>
+              <StopIcon className="size-5" />
+            </Small>
           </div>
         </figure>
       )}
@@ -61,21 +68,16 @@ export function Preview({ sharing, snapshot, limitMs }: { sharing: Sharing; snap
   );
 }
 
-const names: Readonly<Record<string, string>> = {
-  Pause: "Pause what the model sees",
-  "Go on": "Go on showing",
-  Switch: "Switch the camera",
-  Stop: "Stop showing",
-};
-
-function Small({ children, onPress, disabled = false }: { children: string; onPress: () => void; disabled?: boolean }) {
+/** A sign, with its name for those who do not see it or wonder: the preview has no room for words. */
+function Small({ label, children, onPress, disabled = false }: { label: string; children: ReactNode; onPress: () => void; disabled?: boolean }) {
   return (
     <button
       type="button"
-      aria-label={names[children]}
+      aria-label={label}
+      title={label}
       aria-disabled={disabled}
       onClick={disabled ? undefined : onPress}
-      className="h-8 rounded-full px-1.5 font-medium hover:bg-sunken aria-disabled:opacity-50"
+      className="grid size-8 place-items-center rounded-full -outline-offset-3! hover:bg-sunken aria-disabled:opacity-50"
     >
       {children}
     </button>
