@@ -183,11 +183,13 @@ image: ## the container image stonepot:latest, with docker, podman or buildah (w
 	echo "docker, podman or buildah is needed to build the image" >&2; exit 1
 
 .PHONY: screenshots
-screenshots: build ## pictures of the page in its states in bin/screenshots, and the README's
+screenshots: build ## pictures of every page and state, on a phone and on a desk, light and dark, in bin/screenshots, and the README's
 	@if [ -z "$${CHROMIUM:-}" ] && ! command -v chromium chromium-browser google-chrome >/dev/null; then $(call install,Chromium,chromium); fi
 	cd client && STONEPOT_BIN=../bin/stonepot npm run screenshots -- ../bin/screenshots
-	cp bin/screenshots/1440-light-3-speaking.png docs/screenshot.png
-	cp bin/screenshots/1440-light-f-operator.png docs/operator.png
+	cp bin/screenshots/1440x900-light-talk-5-speaking.png docs/screenshot.png
+	cp bin/screenshots/390x844-light-talk-5-speaking.png docs/phone.png
+	cp bin/screenshots/390x844-light-settings-1-conversation.png docs/settings.png
+	cp bin/screenshots/1440x900-light-operator-3-figures.png docs/operator.png
 
 .PHONY: clean
 clean: ## remove what was built; installed packages stay
