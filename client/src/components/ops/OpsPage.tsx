@@ -30,7 +30,7 @@ export function OpsPage() {
         <div className="flex items-center gap-3 text-sm text-muted">
           {stats && <Freshness trouble={trouble !== undefined} uptimeMs={stats.uptimeMs} />}
           {snapshot.hasKey && (
-            <button type="button" onClick={() => watch.forgetKey()} className="rounded-full border border-line px-3 py-1.5 hover:border-stone">
+            <button type="button" onClick={() => watch.forgetKey()} className="rounded-full border border-line px-3 py-1.5 whitespace-nowrap hover:border-stone">
               Forget the key
             </button>
           )}
@@ -51,9 +51,10 @@ export function OpsPage() {
 
 function Freshness({ trouble, uptimeMs }: { trouble: boolean; uptimeMs: number }) {
   return (
-    <p className="flex items-center gap-2">
+    <p className="flex items-center gap-2 whitespace-nowrap">
       <span className={`size-2 rounded-full ${trouble ? "bg-danger" : "bg-leaf"}`} aria-hidden="true" />
-      {trouble ? "Not live" : `Live, up for ${span(uptimeMs)}`}
+      {trouble ? "Not live" : "Live"}
+      {!trouble && <span className="-ml-2 max-sm:hidden">, up for {span(uptimeMs)}</span>}
     </p>
   );
 }
