@@ -1,8 +1,9 @@
-// How a conversation ends by itself: each end in its own words, with a next step, and with axe-core looking at it.
+// How a conversation ends by itself, or cannot begin as it should: each in its own words, with a next step, and with axe-core looking at it.
 import { describe, it } from "node:test";
 import assert from "node:assert/strict";
 import { accessible, facts, press, until } from "./page.mjs";
 import { setUp } from "./setup.mjs";
+import { end } from "./stories.mjs";
 import { startSimulator, startStonepot } from "./stonepot.mjs";
 
 const here = setUp({ chromium: { microphone: "silent" } });
@@ -46,4 +47,24 @@ describe("the end of a conversation is told in its own words", () => {
       }
     });
   }
+});
+
+describe("a microphone that another program holds", () => {
+  it("is told with the next step, and typing goes on without it", { timeout: 60_000 }, () =>
+    here.onPage(
+      async (page) => {
+        // Chromium's fake devices are never in use: this is what it answers where one is.
+        await page.evaluate(() => {
+          navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("Could not start audio source", "NotReadableError"));
+        });
+        await press(page, "Start talking");
+        await until(page, "the problem", (f) => f.problem === "microphone_busy");
+        await accessible(page, "microphone in use");
+        await press(page, "Type instead");
+        await until(page, "a conversation in writing", (f) => f.status === "listening");
+        await end(page);
+      },
+      // The socket is left while it connects, and the console says so.
+      { expectErrors: true },
+    ));
 });
