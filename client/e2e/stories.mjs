@@ -55,9 +55,11 @@ export async function interruptedByVoice(page) {
   await until(page, "an answer that sounds", speaks);
   await until(page, "the answer to be interrupted by voice", (f) => f.captions.some((c) => c.interrupted));
   await silence(page);
-  const { captions } = await until(page, "a caption of what the person said then", (f) => f.captions.length >= 3);
+  // Where the recording plays on from page to page, an answer before this one may have been heard to its end.
+  const cut = (/** @type {import("./page.mjs").Facts} */ f) => f.captions.findIndex((c) => c.interrupted);
+  const f = await until(page, "a caption of what the person said then", (x) => x.captions.length >= cut(x) + 2);
   assert.deepEqual(
-    captions.slice(0, 3).map((c) => (c.interrupted ? `${c.who}, interrupted` : c.who)),
+    f.captions.slice(cut(f) - 1, cut(f) + 2).map((c) => (c.interrupted ? `${c.who}, interrupted` : c.who)),
     ["person", "model, interrupted", "person"],
     "each side's captions, in order, the answer marked as cut short",
   );
