@@ -120,10 +120,11 @@ type (
 	}
 	// WarningNotice says that something was not done; nothing ends.
 	WarningNotice struct {
-		Code    string `json:"code"`
-		Message string `json:"message"`
-		Field   string `json:"field,omitempty"`
-		AudioMs int64  `json:"audioMs,omitempty"` // of audio_dropped: how much since the last one
+		Code     string `json:"code"`
+		Message  string `json:"message"`
+		Field    string `json:"field,omitempty"`
+		AudioMs  int64  `json:"audioMs,omitempty"`  // of audio_dropped: how much since the last one
+		Messages int    `json:"messages,omitempty"` // of messages_lost: how many
 	}
 	// ErrorNotice says why the close that follows comes.
 	ErrorNotice struct {

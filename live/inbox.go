@@ -19,7 +19,7 @@ import (
 // The bounds: speech beyond audio.inbox that was not yet given drops the oldest of it (counted, and told by a
 // warning); more than maxQueuedCommands other commands, or maxQueuedBytes of them, end the session as rate_limited.
 // Of what was given, the newest resume.replay_audio is kept, and at most maxQueuedBytes of commands; never a picture,
-// which is worth nothing later.
+// which is worth nothing later. Texts are kept longer than the speech around them: see aside.
 type inbox struct {
 	mu         sync.Mutex
 	generation uint64  // of the browser connection whose messages count
@@ -32,6 +32,7 @@ type inbox struct {
 
 	items         ring[item]
 	first         int64 // the item at 0, counted from the session's first
+	aside         *aside
 	done          int
 	unsent        int // bytes of audio not yet given
 	again         int // of them, those that a renewal gives once more
@@ -148,6 +149,12 @@ func (in *inbox) restart() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.received, in.lost, in.known, in.heard = 0, 0, nil, 0
+	if in.aside != nil {
+		in.aside.lostFrom = 0
+		for i := range in.aside.items {
+			in.aside.items[i].seq = 0
+		}
+	}
 	for i := range in.items.len() {
 		in.items.at(i).seq = 0 // of messages that nobody will repeat
 	}
@@ -258,6 +265,7 @@ func (in *inbox) clear() {
 		in.items.pop()
 	}
 	in.releaseTail()
+	in.aside = nil
 	in.done, in.unsent, in.kept, in.keptBytes, in.commands, in.cmdBytes = 0, 0, 0, 0, 0, 0
 }
 
@@ -276,6 +284,9 @@ type takeRule struct {
 func (in *inbox) take(dst []byte, rule takeRule) (pcm []byte, c *Command, at cursor) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if c := in.takeAside(); c != nil {
+		return dst, c, in.here()
+	}
 	if rule.holdAudio {
 		c = in.takeAhead()
 		return dst, c, in.here()
@@ -346,6 +357,10 @@ func (in *inbox) give() {
 // trim forgets the oldest of what is kept beyond the bound.
 func (in *inbox) trim() {
 	for in.done > 0 && (in.kept > in.maxKept || in.keptBytes > maxQueuedBytes || in.done > maxKeptItems || in.outlived()) {
+		if in.keptBytes > maxQueuedBytes && in.dropAside() {
+			continue
+		}
+		in.setAside()
 		in.forget()
 	}
 }
@@ -374,6 +389,9 @@ func (in *inbox) forget() {
 
 // here is the place between what was given and what was not.
 func (in *inbox) here() cursor {
+	if it := in.aside.next(); it != nil {
+		return it.at()
+	}
 	at := cursor{item: in.first + int64(in.done), pos: in.samples}
 	if in.done < in.items.len() {
 		at.pos = in.items.at(in.done).pos

@@ -56,6 +56,7 @@ func (in *inbox) strike(i int) {
 func (in *inbox) unmark() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	in.unmarkAside()
 	for i := range in.items.len() {
 		it := in.items.at(i)
 		switch {

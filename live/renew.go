@@ -117,6 +117,9 @@ func (s *Session) fileTurn() {
 	if n.filed {
 		return
 	}
+	if n.handle == "" { // the last turn's texts stay until the next one's end: a handle may come that is older than the transcript
+		s.in.answered(n.transcript)
+	}
 	n.transcript, n.cut, n.filed = n.answer, s.turns.cutShort(), true
 	s.history.turn(s.in.unanswered(n.answer))
 	s.pointBehind()
@@ -249,6 +252,9 @@ func (s *Session) renew(err error) Upstream {
 		c.ReplayedAudioMs += int64(again / s.bytesPerMs)
 		c.LostAudioMs += int64(lost / s.bytesPerMs)
 	})
+	if texts := s.in.forgotten(); texts > 0 {
+		s.warn(WarningNotice{Code: "messages_lost", Message: "The model was not given all texts once more: there were more of them than are kept.", Messages: texts})
+	}
 	if long || n.heardAgain || lost > 0 { // heardAgain: its transcript will come a second time
 		s.out.notice(ReconnectedNotice{
 			GapMs:           milliseconds(time.Since(now)),

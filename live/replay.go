@@ -31,9 +31,14 @@ func (in *inbox) settled(now time.Time, overlap int) span {
 			continue
 		}
 		if now.Sub(time.Unix(0, it.given)) > inFlight {
-			break
+			return known
 		}
 		known.commands = cursor{item: in.first + int64(i), pos: it.pos}
+	}
+	for _, it := range in.unknownAside(in.base) { // given on this connection
+		if now.Sub(time.Unix(0, it.given)) <= inFlight {
+			known.commands = it.at().earlier(known.commands)
+		}
 	}
 	return known
 }
@@ -45,6 +50,9 @@ func (in *inbox) marked(index int64, at cursor) {
 	now := time.Now().UnixNano()
 	in.marks.push(mark{index, at, now})
 	in.probe.passed(at.pos, now)
+	if in.aside != nil {
+		in.markAside(index)
+	}
 	for in.marks.len() > 1 && in.marks.at(0).at.item < in.first {
 		in.marks.pop()
 	}
@@ -64,13 +72,18 @@ func (in *inbox) consumed(index int64) span {
 		}
 		known = span{m.at, m.at.later(in.base.commands)}
 	}
-	return known
+	return in.consumedAside(known, index)
 }
 
 // unanswered are the texts that a span does not know.
 func (in *inbox) unanswered(known span) (texts []string) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	for _, it := range in.unknownAside(known) {
+		if it.command.Kind == CommandText {
+			texts = append(texts, it.command.Text)
+		}
+	}
 	for i := max(0, int(known.commands.item-in.first)); i < in.items.len(); i++ {
 		if c := in.items.at(i).command; c != nil && c.Kind == CommandText {
 			texts = append(texts, c.Text)
@@ -140,6 +153,7 @@ func (in *inbox) cover(known span, overlap int) {
 	for in.done > 0 && in.first < keep {
 		in.forget()
 	}
+	in.coverAside(known)
 }
 
 // unknown is the first command before an item that a span does not know and that would have to be given again; the
@@ -206,6 +220,7 @@ func (in *inbox) rewind(known span, overlap int) (again, lost int) {
 	}
 	in.unsent, in.kept, in.keptBytes = 0, 0, 0
 	in.commands, in.cmdBytes, in.commandsAgain, in.bytesAgain = 0, 0, 0, 0
+	in.rewindAside(known)
 	next := in.items.len()
 	for i := range in.items.len() {
 		it, place := in.items.at(i), in.first+int64(i)
@@ -260,6 +275,13 @@ func (in *inbox) requeue(c *Command, again bool) {
 // connection. Called with mu held.
 func (in *inbox) dropEmptyActivities() {
 	var begin *item // an activity without audio so far
+	if in.aside != nil {
+		for i := range in.aside.items[in.aside.done:] {
+			if it := &in.aside.items[in.aside.done+i].item; it.command.Kind == CommandActivityStart {
+				begin = it
+			}
+		}
+	}
 	for i := range in.items.len() {
 		it := in.items.at(i)
 		switch {
@@ -311,10 +333,29 @@ func (in *inbox) resumeAt(known span, overlap int, before int64) (at point) {
 		}
 		covered = min(covered, max(before, it.seq-1))
 	}
+	for i, it := range in.unknownAside(known) {
+		if it.seq <= before {
+			continue
+		}
+		covered = min(covered, it.seq-1)
+		if i == 0 || it.command.Kind == CommandActivityStart {
+			activity = activity && it.command.Kind != CommandActivityStart
+		}
+	}
+	if a := in.aside; a != nil && a.lost > 0 && a.lostTo > known.commands.item && a.lostFrom > before {
+		covered = min(covered, a.lostFrom-1) // the client may still have them
+	}
 	var ahead []int64
 	for _, seq := range in.known { // came here as well, and was passed over
 		if seq > covered {
 			ahead = append(ahead, seq)
+		}
+	}
+	if in.aside != nil {
+		for _, it := range in.aside.items {
+			if it.place < known.commands.item && it.seq > covered {
+				ahead = append(ahead, it.seq)
+			}
 		}
 	}
 	for i := range in.items.len() { // a renewal may have set done back behind commands that it does not give again

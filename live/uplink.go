@@ -88,7 +88,7 @@ func (s *Session) sendable(flush bool) bool {
 	s.in.mu.Lock()
 	defer s.in.mu.Unlock()
 	if s.tools.holdsAudio() {
-		return s.in.ahead() >= 0
+		return s.in.aside.next() != nil || s.in.ahead() >= 0
 	}
 	return s.in.commands > 0 || s.in.unsent > 0 && (flush || s.in.unsent >= s.minChunk)
 }

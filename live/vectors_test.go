@@ -93,7 +93,7 @@ func TestStonepot_writesWhatTheServersVectorsPromise(t *testing.T) {
 		notice(ReconnectedNotice{640, 1200, 0}),
 		notice(UpdatedNotice{"m", "v", "auto"}),
 		notice(RestartedNotice{"upstream_lost"}),
-		notice(WarningNotice{"c", "m", "", 5}),
+		notice(WarningNotice{"c", "m", "", 5, 1}),
 		notice(ErrorNotice{"e", "c", true, "f"}),
 		notice(EndedNotice{Reason: "ended", Usage: totals(Usage{})}),
 		notice(PongNotice{[]byte("12.5"), 5}),
