@@ -9,7 +9,7 @@ import (
 // event passes one event of the upstream on. It is called by the owner of the upstream only.
 func (s *Session) event(e *Event) {
 	now := time.Now()
-	s.watch.saw(e.Kind, s.at(now))
+	s.watch.saw(e, s.at(now))
 	switch e.Kind {
 	case EventAudio:
 		rate := s.outputRate
@@ -18,6 +18,7 @@ func (s *Session) event(e *Event) {
 		s.answer(e, 0, now)
 	case EventInputTranscript:
 		s.touch(now)
+		s.askSoftly(now)
 		s.out.controlEvent(e)
 	case EventInterrupted:
 		s.turns.mu.Lock()

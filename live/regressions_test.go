@@ -431,7 +431,7 @@ func TestSession_lostIsCountedFromTheHandle(t *testing.T) {
 // Replayed commands count against the queue
 func TestSession_whatIsGivenAgainDoesNotFillTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st, second := beginTwice(t, nil)
+		st, second := beginTwice(t, func(c *Config) { c.Resume.Watchdog = 0 }) // it transcribes, and never answers
 		for range 300 {
 			st.browser.say(`{"type":"turn_complete"}`)
 			time.Sleep(time.Second)

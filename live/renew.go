@@ -312,7 +312,7 @@ func (s *Session) prepare(why string) {
 	}
 	t := &s.turns
 	t.mu.Lock()
-	answered, stopped := false, t.stopped
+	answered, stopped, interrupted := false, t.stopped, t.interrupted
 	anew := false // a finished turn is heard again
 	switch {
 	case !t.open:
@@ -320,7 +320,7 @@ func (s *Session) prepare(why string) {
 		s.out.restart(why)
 		t.index--
 		t.close()
-		s.watch.askAgain(s.at(time.Now()))
+		s.watch.askAgain(true, s.at(time.Now()))
 		s.history.restart()
 		s.count(func(c *Counters) { c.TurnsRestarted++ })
 	default: // everything was said, or enough
@@ -343,7 +343,7 @@ func (s *Session) prepare(why string) {
 		// Nobody knows that turn: it is given again, and answered anew.
 		s.out.restart(why)
 		s.history.takeBack()
-		s.watch.askAgain(s.at(time.Now()))
+		s.watch.askAgain(!interrupted, s.at(time.Now()))
 		s.count(func(c *Counters) { c.TurnsRestarted++ })
 		answered, anew = false, s.setup().InputTranscript
 	case n.behind():

@@ -16,16 +16,21 @@ import (
 //
 //   - An ask is sure when it must be answered: a text that ends the turn, the end of a push-to-talk activity with a voice
 //     in it, a tool's answer. It is a guess when all that is known is that the microphone was loud and then quiet: that
-//     may have been a door.
-//   - Any event pays for an ask of which the model noticed nothing: the upstream lives. What it noticed, or what was asked on
-//     a connection that was opened with a handle and has answered nothing so far, only an answer pays for. It may have been
-//     meant for somebody else; but a renewal is hardly noticed, and a person who waits for ever is.
+//     may have been a door. A voice too soft to be measured is a guess when it is transcribed.
+//   - Any event pays for an ask of which the model noticed nothing: the upstream lives. Not so a handle, which says that
+//     nothing is going on. What the model noticed, or what was asked on a connection that was opened with a handle and has
+//     answered nothing so far, only an answer pays for. It may have been meant for somebody else; but a renewal is hardly
+//     noticed, and a person who waits for ever is.
 //   - A silent connection is replaced once, with the newest handle. Where that one hears and does not answer either, or
 //     the ask was sure, it is replaced once more, by a fresh one without the handle. Then, and after a guess of which
-//     nothing was heard, the silence is accepted as what the model has to say, until it completes an answer.
+//     nothing was heard, the silence is accepted as what the model has to say.
+//   - What was accepted is accepted until the model completes an answer, or something is asked that must be answered, or
+//     another connection comes for another reason than silence, which has a judgement of its own. Who asks again and again
+//     meanwhile is believed: a guess of which nothing was heard replaces the connection too when it is the third.
 //   - Nothing is done while something else explains the silence: no browser is attached, a tool call is open, the person
-//     is speaking; nor on a guess when the next connection would remember nothing of the conversation. Late pongs count
-//     for nothing: 30 s of delay were measured on healthy connections.
+//     is speaking. The last is no excuse for long: a noisy room is loud for ever, and so is who calls out again and again.
+//     Nor is anything done on a guess when the next connection would remember nothing of the conversation, unless it was
+//     heard a second time. Late pongs count for nothing: 30 s of delay were measured on healthy connections.
 //
 // Times are durations since the session's creation plus one, so that zero is never.
 type watchdog struct {
@@ -38,14 +43,16 @@ type watchdog struct {
 
 	unproven  atomic.Bool  // the connection was opened with a handle, and has answered nothing so far
 	resumable atomic.Bool  // there is a handle
-	rebukes   atomic.Int32 // renewals for silence since the model last completed an answer
+	rebukes   atomic.Int32 // renewals for silence in a row
 
 	mu        sync.Mutex
 	up        Upstream      // the connection in use, until it is given up; guarded by mu, as all below
 	since     time.Duration // when that began
 	first     time.Duration // the oldest ask that is not paid for
+	began     time.Duration // when the person began to speak it
 	last      time.Duration // the newest
 	sure      bool          // one of them must be answered
+	accepted  int           // silences of this connection
 	judgement verdict       // why the connection was given up
 }
 
@@ -69,7 +76,8 @@ func (s *Session) at(now time.Time) time.Duration { return now.Sub(s.created) + 
 type utterance struct {
 	loud  int // bytes of loud frames
 	quiet int // bytes of quiet ones behind them
-	at    time.Time
+	from  time.Time
+	at    time.Time // the newest loud one
 }
 
 const (
@@ -84,6 +92,9 @@ const (
 func (s *Session) watchVoice(isLoud bool, bytes int, now time.Time) {
 	u := &s.watch.voice
 	if isLoud {
+		if u.loud == 0 {
+			u.from = now
+		}
 		u.loud += bytes
 		u.quiet, u.at = 0, now
 		return
@@ -99,10 +110,10 @@ func (s *Session) watchVoice(isLoud bool, bytes int, now time.Time) {
 // endUtterance asks for an answer to what was spoken, if anything was.
 func (s *Session) endUtterance(sure bool, at time.Time) {
 	u := &s.watch.voice
-	said := u.loud >= s.bytesPerMs*int(spoken/time.Millisecond)
+	said, from := u.loud >= s.bytesPerMs*int(spoken/time.Millisecond), u.from
 	*u = utterance{}
 	if said {
-		s.ask(sure, at)
+		s.ask(sure, from, at)
 	}
 }
 
@@ -111,7 +122,7 @@ func (s *Session) watchCommand(c *Command, now time.Time) {
 	switch c.Kind {
 	case CommandText:
 		if c.TurnComplete {
-			s.ask(true, now)
+			s.ask(true, now, now)
 		}
 	case CommandActivityStart:
 		s.watch.voice = utterance{}
@@ -120,34 +131,56 @@ func (s *Session) watchCommand(c *Command, now time.Time) {
 	case CommandToolResponse:
 		for _, r := range c.Responses {
 			if r.Scheduling != "SILENT" {
-				s.ask(true, now)
+				s.ask(true, now, now)
 				break
 			}
 		}
 	}
 }
 
-// ask notes that the person waits for an answer since a moment.
-func (s *Session) ask(sure bool, since time.Time) {
+// ask notes that the person waits for an answer to what they said from one moment to another.
+func (s *Session) ask(sure bool, from, to time.Time) {
 	w := &s.watch
 	if w.after == 0 {
 		return
 	}
-	at := s.at(since)
+	at := s.at(to)
 	w.mu.Lock()
 	v, soon := w.sight(at), w.after/3
 	if !v.owed() {
-		w.first, w.sure, soon = at, false, w.after
+		w.first, w.began, w.sure, soon = at, s.at(from), false, w.after
 	}
 	w.last, w.sure = at, w.sure || sure
+	if sure && w.accepted > 0 {
+		w.accepted = 0
+		w.rebukes.Store(0)
+	}
 	w.mu.Unlock()
 	s.tickSoon(soon)
 }
 
+// askSoftly takes what the person was heard to say for an ask, if nothing of it was loud enough to be noticed here, or it is given again
+// and its silence was accepted before. It is called by the owner of the upstream.
+func (s *Session) askSoftly(now time.Time) {
+	w := &s.watch
+	if now.Sub(s.loudUntil()) < w.after {
+		return
+	}
+	w.mu.Lock()
+	v := w.sight(s.at(now))
+	w.mu.Unlock()
+	if !v.owed() {
+		s.ask(false, now, now)
+	}
+}
+
 // saw notes an event. It is called by the owner of the upstream.
-func (w *watchdog) saw(kind EventKind, at time.Duration) {
+func (w *watchdog) saw(e *Event, at time.Duration) {
+	if e.Kind == EventResumption && e.Resumable {
+		return
+	}
 	w.heard.Store(int64(at))
-	switch kind {
+	switch e.Kind {
 	case EventInputTranscript, EventVoiceActivity, EventInterrupted:
 		w.noticed.Store(int64(at))
 		return
@@ -168,7 +201,10 @@ func (w *watchdog) saw(kind EventKind, at time.Duration) {
 func (s *Session) watchUpstream(up Upstream, resumed bool, now time.Time) {
 	w := &s.watch
 	w.mu.Lock()
-	w.up, w.since, w.judgement = up, s.at(now), verdictNone
+	if w.judgement == verdictNone { // it does not take the place of a silent one
+		w.rebukes.Store(0)
+	}
+	w.up, w.since, w.accepted, w.judgement = up, s.at(now), 0, verdictNone
 	w.unproven.Store(resumed)
 	w.resumable.Store(resumed)
 	w.mu.Unlock()
@@ -185,11 +221,11 @@ func (w *watchdog) closed() verdict {
 	return w.judgement
 }
 
-// askAgain tells that an answer in progress was taken back: whatever it answered is given again.
-func (w *watchdog) askAgain(at time.Duration) {
+// askAgain tells that an answer was taken back: what it answered is given again. It is sure unless the person had gone on.
+func (w *watchdog) askAgain(sure bool, at time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.first, w.last = at, at
+	w.first, w.began, w.last, w.sure = at, at, at, sure
 }
 
 // guard is the watchdog's look, from the session's timer while a browser is attached: it gives up a connection that has
@@ -208,19 +244,20 @@ func (s *Session) guard(now time.Time) time.Duration {
 
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.up == nil { // it is being renewed
+		return w.after
+	}
 	v := w.sight(s.at(now))
 	v.midAnswer = midAnswer
-	v.excused = !s.tools.none() || speaking
+	v.excused, v.speaking = !s.tools.none(), speaking
 	v.told = told
 	judgement, wait := v.judge(w.after)
 	switch judgement {
 	case verdictNone:
 	case verdictAccepted:
 		w.first, w.last = 0, 0
+		w.accepted++
 	default:
-		if w.up == nil {
-			break // it is being renewed already
-		}
 		w.judgement = judgement
 		w.rebukes.Store(v.rebukes + 1)
 		if judgement == verdictPoisoned {
@@ -236,13 +273,15 @@ func (s *Session) guard(now time.Time) time.Duration {
 type sight struct {
 	now                      time.Duration
 	since                    time.Duration
-	first, last              time.Duration
+	first, began, last       time.Duration
 	heard, noticed, answered time.Duration
 	sure                     bool
 	unproven                 bool
 	rebukes                  int32
+	accepted                 int
 	midAnswer                bool // an answer is in progress
 	excused                  bool // something else explains the silence, for now
+	speaking                 bool // the person does
 	resumable                bool // there is a handle
 	told                     bool // the transcript knows the conversation, or there was none
 }
@@ -250,7 +289,7 @@ type sight struct {
 // sight is called with mu held.
 func (w *watchdog) sight(now time.Duration) sight {
 	return sight{
-		now: now, since: w.since, first: w.first, last: w.last, sure: w.sure,
+		now: now, since: w.since, first: w.first, began: w.began, last: w.last, sure: w.sure, accepted: w.accepted,
 		heard: time.Duration(w.heard.Load()), noticed: time.Duration(w.noticed.Load()), answered: time.Duration(w.answered.Load()),
 		unproven: w.unproven.Load(), resumable: w.resumable.Load(), rebukes: w.rebukes.Load(),
 	}
@@ -259,52 +298,67 @@ func (w *watchdog) sight(now time.Duration) sight {
 // owed reports whether an ask is not paid for.
 func (v *sight) owed() bool {
 	paid := v.heard
-	if v.unproven || v.rebukes > 0 || v.noticed >= v.first {
+	if v.unproven || v.rebukes > 0 || v.noticed >= v.began {
 		paid = v.answered
 	}
 	return v.first > 0 && paid < v.first
 }
 
-// lookAgain is the wait while a silence is due and excused.
-const lookAgain = time.Second
+const (
+	// lookAgain is the wait while a silence is due and excused.
+	lookAgain = time.Second
+	// maxExcuse is how many times resume.watchdog a silence is excused by what the person says meanwhile.
+	maxExcuse = 2
+)
 
 // judge decides, and tells how long to wait for the next look.
 func (v *sight) judge(after time.Duration) (verdict, time.Duration) {
 	var due time.Duration
 	switch {
 	case v.midAnswer:
-		due = max(v.heard, v.since, v.last) + after
+		due = max(v.answered, v.since) + after
+		if v.heard > v.noticed { // something that is neither speech nor an answer
+			due = max(due, v.heard+after)
+		}
 	case v.owed():
-		// Whoever asks "Hello?" again does not make the silence young; but the newest ask gets a moment.
-		due = max(max(v.first, v.since)+after, v.last+after/3)
+		due = max(v.first, v.since) + after
 	default:
 		return verdictNone, math.MaxInt64
 	}
+	// Whoever asks "Hello?" again does not make the silence young; but the newest ask gets a moment.
+	moment := min(max(v.last, v.noticed)+after/3, due+maxExcuse*after)
 	switch {
 	case v.now < due:
 		return verdictNone, due - v.now
-	case v.excused:
+	case v.excused, v.speaking && v.now < due+maxExcuse*after:
 		return verdictNone, lookAgain
+	case v.now < moment:
+		return verdictNone, moment - v.now
 	default:
 		return v.sentence(), after
 	}
 }
 
+// thirdTime is how many silences after guesses were accepted when one more is not.
+const thirdTime = 2
+
 // sentence is the verdict on a silence that is due.
 func (v *sight) sentence() verdict {
 	sure := v.sure || v.midAnswer
-	hears := v.noticed >= max(v.first, v.since)
+	hears := v.noticed >= max(v.began, v.since)
+	again := v.last > v.first || v.accepted > 0
+	forgets := !v.told && !sure && !(again && hears) // without the handle, and for what may have been nothing
 	switch {
 	case v.rebukes >= maxRebukes:
 		return verdictAccepted
-	case v.rebukes == 0 && v.unproven && hears && !sure && !v.told && v.last == v.first:
-		return verdictSilent // without the handle nothing of the conversation would be left
-	case v.unproven && hears, v.rebukes > 0 && v.resumable && (sure || hears):
-		if !v.told && !sure && v.last == v.first {
+	case v.rebukes == 0 && v.unproven && hears && forgets:
+		return verdictSilent
+	case v.unproven && hears, v.rebukes > 0 && v.resumable && (sure || hears), v.rebukes > 0 && v.told && v.accepted >= thirdTime:
+		if forgets {
 			return verdictAccepted
 		}
 		return verdictPoisoned // a model that remembers nothing is better than one that never answers
-	case v.rebukes > 0, !sure && !v.told && !v.resumable:
+	case v.rebukes > 0, forgets && !v.resumable:
 		return verdictAccepted
 	default:
 		return verdictSilent

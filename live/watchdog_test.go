@@ -266,7 +266,7 @@ func TestWatchdog_anAnswerThatBreaksOffIsSpokenAnew(t *testing.T) {
 		ups[0].says(resumable("H1", 0))
 		st.utter(0)
 		ups[0].says(speech(40), speech(40))
-		time.Sleep(40 * time.Second)
+		time.Sleep(20 * time.Second)
 		st.wantHandles(t, "", "H1")
 		ups[1].says(speech(40)) // and again, at the same place
 		time.Sleep(40 * time.Second)
@@ -409,34 +409,54 @@ func TestWatchdog_judges(t *testing.T) {
 		want  verdict
 		wait  time.Duration
 	}{
-		"before it is due":                  {sight{now: 20 * s, since: s, first: 10 * s, last: 10 * s}, verdictNone, 5 * s},
-		"silent":                            {sight{now: 25 * s, since: s, first: 10 * s, last: 10 * s, told: true}, verdictSilent, 15 * s},
-		"heard something since":             {sight{now: 60 * s, since: s, first: 10 * s, last: 10 * s, heard: 11 * s, told: true}, verdictNone, 1<<63 - 1},
-		"heard something before":            {sight{now: 60 * s, since: s, first: 10 * s, last: 10 * s, heard: 9 * s, told: true}, verdictSilent, 15 * s},
-		"asked before it was open":          {sight{now: 24 * s, since: 10 * s, first: s, last: s, told: true}, verdictNone, s},
-		"asked again":                       {sight{now: 25 * s, since: s, first: 10 * s, last: 23 * s, told: true}, verdictNone, 3 * s},
-		"excused":                           {sight{now: 60 * s, since: s, first: 10 * s, last: 10 * s, excused: true}, verdictNone, lookAgain},
-		"resumed, hears":                    {sight{now: 60 * s, since: s, first: 10 * s, last: 20 * s, heard: 11 * s, noticed: 11 * s, unproven: true, told: true}, verdictPoisoned, 15 * s},
-		"resumed, hears once":               {sight{now: 60 * s, since: s, first: 10 * s, last: 10 * s, heard: 11 * s, noticed: 11 * s, unproven: true, told: true}, verdictPoisoned, 15 * s},
-		"resumed, hears once, nobody knows": {sight{now: 60 * s, since: s, first: 10 * s, last: 10 * s, heard: 11 * s, noticed: 11 * s, unproven: true}, verdictSilent, 15 * s},
-		"resumed, hears, must answer":       {sight{now: 60 * s, since: s, first: 10 * s, last: 10 * s, heard: 11 * s, noticed: 11 * s, sure: true, unproven: true, told: true}, verdictPoisoned, 15 * s},
-		"resumed, hears nothing":            {sight{now: 60 * s, since: s, first: 10 * s, last: 10 * s, heard: 11 * s, unproven: true, told: true}, verdictSilent, 15 * s},
-		"resumed, answers":                  {sight{now: 60 * s, since: s, first: 10 * s, last: 10 * s, heard: 11 * s, answered: 11 * s, told: true}, verdictNone, 1<<63 - 1},
-		"renewed, a guess":                  {sight{now: 60 * s, since: 20 * s, first: 10 * s, last: 10 * s, unproven: true, rebukes: 1, told: true}, verdictAccepted, 15 * s},
-		"renewed, hears":                    {sight{now: 60 * s, since: 20 * s, first: 10 * s, last: 10 * s, noticed: 21 * s, unproven: true, resumable: true, rebukes: 1, told: true}, verdictPoisoned, 15 * s},
-		"renewed, must answer":              {sight{now: 60 * s, since: 20 * s, first: 10 * s, last: 10 * s, sure: true, unproven: true, resumable: true, rebukes: 1}, verdictPoisoned, 15 * s},
-		"renewed, would forget":             {sight{now: 60 * s, since: 20 * s, first: 10 * s, last: 10 * s, noticed: 21 * s, unproven: true, rebukes: 1}, verdictAccepted, 15 * s},
-		"renewed freshly, must answer":      {sight{now: 60 * s, since: 20 * s, first: 10 * s, last: 10 * s, sure: true, rebukes: 1, told: true}, verdictAccepted, 15 * s},
-		"renewed twice":                     {sight{now: 60 * s, since: 20 * s, first: 10 * s, last: 10 * s, sure: true, rebukes: 2, told: true}, verdictAccepted, 15 * s},
-		"would forget":                      {sight{now: 60 * s, since: s, first: 10 * s, last: 10 * s}, verdictAccepted, 15 * s},
-		"would forget, must answer":         {sight{now: 60 * s, since: s, first: 10 * s, last: 10 * s, sure: true}, verdictSilent, 15 * s},
-		"has a handle":                      {sight{now: 60 * s, since: s, first: 10 * s, last: 10 * s, resumable: true}, verdictSilent, 15 * s},
-		"in mid-answer":                     {sight{now: 26 * s, since: s, heard: 11 * s, answered: 11 * s, midAnswer: true, told: true}, verdictSilent, 15 * s},
-		"in mid-answer, not yet":            {sight{now: 25 * s, since: s, heard: 11 * s, answered: 11 * s, midAnswer: true, told: true}, verdictNone, s},
-		"in mid-answer, asked since":        {sight{now: 26 * s, since: s, first: 20 * s, last: 20 * s, heard: 11 * s, answered: 11 * s, midAnswer: true, told: true}, verdictNone, 9 * s},
-		"in mid-answer, for the 3rd time":   {sight{now: 60 * s, since: s, heard: 11 * s, answered: 11 * s, midAnswer: true, rebukes: 2, told: true}, verdictAccepted, 15 * s},
-		"nothing asked":                     {sight{now: 60 * s, since: s}, verdictNone, 1<<63 - 1},
+		"before it is due":                                 {sight{now: 20 * s, since: s, first: 10 * s, last: 10 * s}, verdictNone, 5 * s},
+		"silent":                                           {sight{now: 25 * s, since: s, first: 10 * s, last: 10 * s, told: true}, verdictSilent, 15 * s},
+		"heard something since":                            {sight{now: 60 * s, since: s, first: 10 * s, last: 10 * s, heard: 11 * s, told: true}, verdictNone, 1<<63 - 1},
+		"heard something before":                           {sight{now: 60 * s, since: s, first: 10 * s, last: 10 * s, heard: 9 * s, told: true}, verdictSilent, 15 * s},
+		"asked before it was open":                         {sight{now: 24 * s, since: 10 * s, first: s, last: s, told: true}, verdictNone, s},
+		"asked again":                                      {sight{now: 25 * s, since: s, first: 10 * s, last: 23 * s, told: true}, verdictNone, 3 * s},
+		"excused":                                          {sight{now: 60 * s, since: s, first: 10 * s, last: 10 * s, excused: true}, verdictNone, lookAgain},
+		"resumed, hears":                                   {sight{now: 60 * s, since: s, first: 10 * s, last: 20 * s, heard: 11 * s, noticed: 11 * s, unproven: true, told: true}, verdictPoisoned, 15 * s},
+		"resumed, hears once":                              {sight{now: 60 * s, since: s, first: 10 * s, last: 10 * s, heard: 11 * s, noticed: 11 * s, unproven: true, told: true}, verdictPoisoned, 15 * s},
+		"resumed, hears once, nobody knows":                {sight{now: 60 * s, since: s, first: 10 * s, last: 10 * s, heard: 11 * s, noticed: 11 * s, unproven: true}, verdictSilent, 15 * s},
+		"resumed, hears, must answer":                      {sight{now: 60 * s, since: s, first: 10 * s, last: 10 * s, heard: 11 * s, noticed: 11 * s, sure: true, unproven: true, told: true}, verdictPoisoned, 15 * s},
+		"resumed, hears nothing":                           {sight{now: 60 * s, since: s, first: 10 * s, last: 10 * s, heard: 11 * s, unproven: true, told: true}, verdictSilent, 15 * s},
+		"resumed, answers":                                 {sight{now: 60 * s, since: s, first: 10 * s, last: 10 * s, heard: 11 * s, answered: 11 * s, told: true}, verdictNone, 1<<63 - 1},
+		"renewed, a guess":                                 {sight{now: 60 * s, since: 20 * s, first: 10 * s, last: 10 * s, unproven: true, rebukes: 1, told: true}, verdictAccepted, 15 * s},
+		"renewed, hears":                                   {sight{now: 60 * s, since: 20 * s, first: 10 * s, last: 10 * s, noticed: 21 * s, unproven: true, resumable: true, rebukes: 1, told: true}, verdictPoisoned, 15 * s},
+		"renewed, must answer":                             {sight{now: 60 * s, since: 20 * s, first: 10 * s, last: 10 * s, sure: true, unproven: true, resumable: true, rebukes: 1}, verdictPoisoned, 15 * s},
+		"renewed, would forget":                            {sight{now: 60 * s, since: 20 * s, first: 10 * s, last: 10 * s, noticed: 21 * s, unproven: true, rebukes: 1}, verdictAccepted, 15 * s},
+		"renewed freshly, must answer":                     {sight{now: 60 * s, since: 20 * s, first: 10 * s, last: 10 * s, sure: true, rebukes: 1, told: true}, verdictAccepted, 15 * s},
+		"renewed twice":                                    {sight{now: 60 * s, since: 20 * s, first: 10 * s, last: 10 * s, sure: true, rebukes: 2, told: true}, verdictAccepted, 15 * s},
+		"would forget":                                     {sight{now: 60 * s, since: s, first: 10 * s, last: 10 * s}, verdictAccepted, 15 * s},
+		"would forget, must answer":                        {sight{now: 60 * s, since: s, first: 10 * s, last: 10 * s, sure: true}, verdictSilent, 15 * s},
+		"has a handle":                                     {sight{now: 60 * s, since: s, first: 10 * s, last: 10 * s, resumable: true}, verdictSilent, 15 * s},
+		"in mid-answer":                                    {sight{now: 26 * s, since: s, heard: 11 * s, answered: 11 * s, midAnswer: true, told: true}, verdictSilent, 15 * s},
+		"in mid-answer, not yet":                           {sight{now: 25 * s, since: s, heard: 11 * s, answered: 11 * s, midAnswer: true, told: true}, verdictNone, s},
+		"in mid-answer, asked since":                       {sight{now: 26 * s, since: s, first: 20 * s, last: 20 * s, heard: 11 * s, answered: 11 * s, midAnswer: true, told: true}, verdictSilent, 15 * s},
+		"in mid-answer, for the 3rd time":                  {sight{now: 60 * s, since: s, heard: 11 * s, answered: 11 * s, midAnswer: true, rebukes: 2, told: true}, verdictAccepted, 15 * s},
+		"renewed, would forget, heard again":               {sight{now: 60 * s, since: 20 * s, first: 10 * s, last: 10 * s, noticed: 21 * s, unproven: true, rebukes: 1, accepted: 1}, verdictPoisoned, 15 * s},
+		"renewed, would forget, nothing heard again":       {sight{now: 60 * s, since: 20 * s, first: 10 * s, last: 10 * s, unproven: true, resumable: true, rebukes: 1, accepted: 9}, verdictAccepted, 15 * s},
+		"renewed, a guess for the 2nd time":                {sight{now: 60 * s, since: 20 * s, first: 30 * s, last: 30 * s, unproven: true, resumable: true, rebukes: 1, accepted: 1, told: true}, verdictAccepted, 15 * s},
+		"renewed, a guess for the 3rd time":                {sight{now: 60 * s, since: 20 * s, first: 30 * s, last: 30 * s, unproven: true, resumable: true, rebukes: 1, accepted: 2, told: true}, verdictPoisoned, 15 * s},
+		"renewed freshly, a guess for the 3rd time":        {sight{now: 60 * s, since: 20 * s, first: 30 * s, last: 30 * s, rebukes: 1, accepted: 2, told: true}, verdictPoisoned, 15 * s},
+		"renewed twice, a guess for the 9th time":          {sight{now: 60 * s, since: 20 * s, first: 30 * s, last: 30 * s, noticed: 31 * s, unproven: true, rebukes: 2, accepted: 9, told: true}, verdictAccepted, 15 * s},
+		"would forget, heard again":                        {sight{now: 60 * s, since: s, first: 10 * s, last: 20 * s, noticed: 11 * s}, verdictSilent, 15 * s},
+		"heard while it was spoken":                        {sight{now: 60 * s, since: s, first: 10 * s, began: 5 * s, last: 10 * s, heard: 6 * s, noticed: 6 * s, unproven: true, told: true}, verdictPoisoned, 15 * s},
+		"heard while it was spoken, by another connection": {sight{now: 60 * s, since: 8 * s, first: 10 * s, began: 5 * s, last: 10 * s, heard: 6 * s, noticed: 6 * s, unproven: true, told: true}, verdictSilent, 15 * s},
+		"heard before it was spoken":                       {sight{now: 60 * s, since: s, first: 10 * s, began: 7 * s, last: 10 * s, heard: 6 * s, noticed: 6 * s, unproven: true, told: true}, verdictSilent, 15 * s},
+		"the person speaks":                                {sight{now: 54 * s, since: s, first: 10 * s, last: 10 * s, speaking: true, told: true}, verdictNone, lookAgain},
+		"the person speaks for a minute":                   {sight{now: 85 * s, since: s, first: 10 * s, last: 10 * s, speaking: true, told: true}, verdictSilent, 15 * s},
+		"in mid-answer, asked just now":                    {sight{now: 26 * s, since: s, first: 24 * s, last: 24 * s, heard: 11 * s, answered: 11 * s, midAnswer: true, told: true}, verdictNone, 3 * s},
+		"in mid-answer, hears":                             {sight{now: 26 * s, since: s, heard: 20 * s, noticed: 20 * s, answered: 11 * s, midAnswer: true, told: true}, verdictSilent, 15 * s},
+		"in mid-answer, lives":                             {sight{now: 26 * s, since: s, heard: 20 * s, noticed: 11 * s, answered: 11 * s, midAnswer: true, told: true}, verdictNone, 9 * s},
+		"asked again and again":                            {sight{now: 55 * s, since: s, first: 10 * s, last: 53 * s, told: true}, verdictSilent, 15 * s},
+		"being transcribed":                                {sight{now: 30 * s, since: s, first: 10 * s, last: 10 * s, noticed: 29 * s, told: true}, verdictNone, 4 * s},
+		"nothing asked":                                    {sight{now: 60 * s, since: s}, verdictNone, 1<<63 - 1},
 	} {
+		if c.sight.began == 0 {
+			c.sight.began = c.sight.first
+		}
 		if got, wait := c.sight.judge(15 * s); got != c.want || wait != c.wait {
 			t.Errorf("%s: verdict %v, look again in %v; want %v, %v", name, got, wait, c.want, c.wait)
 		}
