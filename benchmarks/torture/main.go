@@ -137,6 +137,11 @@ func torture(ctx context.Context, o options) error {
 		return err
 	}
 	o.Out = out
+	if o.Binary != "" { // it runs in the directory of its configuration
+		if o.Binary, err = filepath.Abs(o.Binary); err != nil {
+			return err
+		}
+	}
 	if err := os.MkdirAll(o.Out, 0o750); err != nil {
 		return err
 	}

@@ -48,8 +48,8 @@ type world struct {
 }
 
 // newWorld starts everything but the conversations. close must follow.
-func newWorld(ctx context.Context, o options) (w *world, err error) {
-	w = &world{
+func newWorld(ctx context.Context, o options) (_ *world, err error) {
+	w := &world{
 		o: o, began: time.Now(), report: newReport(o), resuming: true, tools: true, updates: true,
 		allowed:       map[string]bool{"unknown_tool_call": true, "tool_timeout": true, "not_allowed": true, "not_supported": true},
 		conversations: make(map[uint16]*conversation), links: make(map[uint16]*proxy.Link), named: make(map[*proxy.Link]bool),
