@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -193,6 +194,25 @@ func TestResume_aSuspectedHandleGoesToAnotherInstance(t *testing.T) {
 			t.Errorf("the other instance asked for a connection with %q", got[0].Handle)
 		}
 		p.leave()
+	})
+}
+
+// Nobody else holds the conversation once a connection here has been ready: then the handle is suspected as everywhere, and a model that
+// remembers nothing is better than no conversation.
+func TestResume_aHandleThatCameFromAnotherInstanceIsSuspectedToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, ups := moved(t, verySuspicious+2)
+		time.Sleep(10 * time.Second)
+		for _, up := range ups[:verySuspicious+1] {
+			up.ended <- io.ErrUnexpectedEOF
+		}
+		time.Sleep(20 * time.Second)
+		want := append(slices.Repeat([]string{"h"}, verySuspicious+1), "")
+		st.wantHandles(t, want...)
+		if m := find(st.browser.heard(), "warning"); m == nil || m.JSON["code"] != "memory_lost" {
+			t.Errorf("that the model has forgotten everything was not told: %v", types(st.browser.heard()))
+		}
+		st.end()
 	})
 }
 

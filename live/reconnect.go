@@ -83,9 +83,9 @@ func (s *Session) nextSetup() Setup {
 	setup := s.draw()
 	limit := suspicious
 	switch {
-	case s.remembered() || s.turns.count() == 0 && !s.adopted:
-	case s.adopted: // refused as long as the instance that had the conversation holds on to it
+	case n.patience > 0: // refused as long as the instance that had the conversation holds on to it
 		limit = math.MaxInt
+	case s.remembered() || s.turns.count() == 0 && !s.adopted:
 	default:
 		limit = verySuspicious
 	}
