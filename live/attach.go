@@ -64,7 +64,7 @@ func (s *Session) takeOver(b Browser, r *Resume) (l *link, send bool, err error)
 			s.forgetCounts()
 			n.Received, lost = 0, 0
 		}
-		if s.adopted && !s.mic.met {
+		if r.elsewhere {
 			n.Lost = nil
 		}
 		n.Ticket = s.ticket(l.generation, at, false)

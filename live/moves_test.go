@@ -96,6 +96,34 @@ func TestResume_theTranscriptOfHalfAConversationTakesNoHandlesPlace(t *testing.T
 	})
 }
 
+// The line may break again before the client hears that its conversation has moved.
+func TestResume_aClientThatMissedThatItMovedIsToldSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, up, _ := talk(t, nil)
+		up.says(Event{Kind: EventResumption, Handle: "h", Resumable: true, Consumed: -1})
+		time.Sleep(2 * time.Second)
+		p.settle()
+		up2, _ := p.drained()
+		up2.says(Event{Kind: EventReady})
+		p.connect(true)
+		p.b.say(fmt.Sprintf(`{"type":"start_session","resume":{"sessionId":%q,"resumeTicket":%q,"received":%d}}`, p.id, p.ticket, p.received))
+		synctest.Wait()
+		p.cut(0)
+		for _, lost := range []any{nil, 0.0} {
+			if !p.resume() {
+				t.Fatal("the conversation did not go on")
+			}
+			if got := p.resumed.JSON; got["lost"] != lost {
+				t.Errorf("session_resumed: %v, want lost %v", got, lost)
+			}
+			p.settle()
+			p.cut(0)
+		}
+		p.resume()
+		p.leave()
+	})
+}
+
 func TestResume_theOldHolderIsNotWaitedForAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, up, _ := talk(t, nil)

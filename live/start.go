@@ -15,7 +15,8 @@ type Resume struct {
 	ResumeTicket string `json:"resumeTicket"`
 	Received     *int64 `json:"received"`
 
-	recounts int64 // what the ticket says
+	recounts  int64 // what the ticket says
+	elsewhere bool  // it is of another instance: the client has not heard of this one
 }
 
 // StartConfig is start_session.config as docs/protocol.md describes it. A nil pointer means "not set".

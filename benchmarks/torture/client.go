@@ -23,8 +23,8 @@ type client struct {
 	conn      *socket // the one that counts; nil: detached
 	plan      plan    // for the next connection
 	sessionID string
-	ticket    string
-	tickets   []string // older ones, the newest last
+	ticket    ticket
+	tickets   []ticket // older ones, the newest last
 	up        uplink
 	received  int64 // counted messages of the server
 	acked     int64 // of them, those that it was told of
@@ -46,9 +46,9 @@ type client struct {
 
 // plan is how the next connection is made.
 type plan struct {
-	ticket string // one from before
-	other  bool   // by the way to the other instance
-	from   string // the address on the loopback network
+	ticket *ticket // one from before
+	other  bool    // by the way to the other instance
+	from   string  // the address on the loopback network
 }
 
 // told is what the server has told the client of losses.
@@ -172,7 +172,7 @@ func (k *client) finish(how string) {
 func (k *client) connect(ctx context.Context) (*socket, error) {
 	k.mu.Lock()
 	p, fresh := k.plan, k.sessionID == ""
-	k.plan.ticket, k.plan.other = "", false
+	k.plan.ticket, k.plan.other = nil, false
 	k.mu.Unlock()
 	offers := []string{"stonepot.v1"}
 	if !fresh {
@@ -187,10 +187,12 @@ func (k *client) connect(ctx context.Context) (*socket, error) {
 	defer k.mu.Unlock()
 	first := object{"type": "start_session", "config": k.c.config()}
 	if !fresh {
-		resume := object{"sessionId": k.sessionID, "resumeTicket": k.ticket, "received": k.received}
-		if p.ticket != "" {
-			resume["resumeTicket"] = p.ticket
+		t := k.ticket
+		if p.ticket != nil {
+			t = *p.ticket
 		}
+		s.ticketOf = t.instance
+		resume := object{"sessionId": k.sessionID, "resumeTicket": t.text, "received": k.received}
 		if k.reloading {
 			resume["received"] = nil
 		}

@@ -20,8 +20,8 @@ func (k *client) resumed(s *socket, m *serverMessage) {
 		k.told.lost = max(k.told.lost, *m.Lost)
 	}
 	moved := s.instance != k.instance
-	if (m.Lost == nil) != moved {
-		k.c.fail(kindProtocol, "session_resumed.lost is known: %v, on another instance: %v", m.Lost != nil, moved)
+	if elsewhere := s.ticketOf != s.instance; (m.Lost == nil) != elsewhere {
+		k.c.fail(kindProtocol, "session_resumed.lost is known: %v, on another instance than the ticket's: %v", m.Lost != nil, elsewhere)
 	}
 	if k.reloading {
 		if m.Received != 0 {
@@ -36,7 +36,7 @@ func (k *client) resumed(s *socket, m *serverMessage) {
 		k.instance = s.instance
 		k.c.moved()
 	}
-	k.newTicket(m.ResumeTicket)
+	k.newTicket(ticket{m.ResumeTicket, s.instance})
 	if k.reloading { // those from before are of counts that mean nothing any more
 		k.tickets, k.reloading = nil, false
 	}
@@ -127,14 +127,15 @@ func (k *client) moveTo(change func(*plan)) bool {
 	return true
 }
 
-// oldTicket is a ticket from before the newest; empty when there is none.
-func (k *client) oldTicket() string {
+// oldTicket is a ticket from before the newest; nil when there is none.
+func (k *client) oldTicket() *ticket {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.tickets) == 0 {
-		return ""
+		return nil
 	}
-	return k.tickets[len(k.tickets)-1]
+	t := k.tickets[len(k.tickets)-1]
+	return &t
 }
 
 // goodbye ends the session in an orderly way.

@@ -104,7 +104,7 @@ func (k *client) handle(s *socket, m *serverMessage) {
 	case "session_ready":
 		k.ready = true
 	case "resume_ticket":
-		k.newTicket(m.ResumeTicket)
+		k.newTicket(ticket{m.ResumeTicket, s.instance})
 	case "ack":
 		if m.Received > k.up.received {
 			s.proved = time.Now()
@@ -193,15 +193,18 @@ func (k *client) started(s *socket, m *serverMessage) {
 	if m.ResumeTicket == "" && k.c.w.resuming {
 		k.c.fail(kindProtocol, "session_started of a resumable session has no ticket")
 	}
-	k.sessionID, k.ticket, k.instance = m.SessionID, m.ResumeTicket, s.instance
+	k.sessionID, k.ticket, k.instance = m.SessionID, ticket{m.ResumeTicket, s.instance}, s.instance
 	s.flowing, s.proved = true, time.Now()
 	k.up.rewind(0)
 	k.c.person.begin(time.Now())
 	s.signal()
 }
 
-func (k *client) newTicket(t string) {
-	if t == "" {
+// ticket is what the client comes back with, and the instance that made it.
+type ticket struct{ text, instance string }
+
+func (k *client) newTicket(t ticket) {
+	if t.text == "" {
 		k.c.fail(kindProtocol, "an empty resume ticket")
 		return
 	}

@@ -163,7 +163,7 @@ func (c *conversation) stayAway(ctx context.Context) bool {
 // replayTicket makes the client come back with a ticket from before its newest, as a page does that did not store it in time.
 func (c *conversation) replayTicket(context.Context) bool {
 	l, old := c.link(), c.line.oldTicket()
-	if l == nil || old == "" {
+	if l == nil || old == nil {
 		return false
 	}
 	c.line.moveTo(func(p *plan) { p.ticket = old })
@@ -174,7 +174,7 @@ func (c *conversation) replayTicket(context.Context) bool {
 // forge tries to take the conversation over without its ticket. It must be refused, and the conversation not notice.
 func (c *conversation) forge(ctx context.Context) bool {
 	c.line.mu.Lock()
-	id, ticket := c.line.sessionID, c.line.ticket
+	id, ticket := c.line.sessionID, c.line.ticket.text
 	c.line.mu.Unlock()
 	if id == "" || len(ticket) < 20 {
 		return false

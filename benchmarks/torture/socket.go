@@ -40,6 +40,7 @@ type socket struct {
 	control  [][]byte  // frames that overtake what is counted
 	flowing  bool      // the session is accepted here: counted messages may go
 	instance string    // the process that it leads to
+	ticketOf string    // the one that made the ticket it resumes with
 	told     string    // the code of an error message, after which only a close may come
 	proved   time.Time // the newest ack or pong came: what is written arrives
 	patient  time.Duration
