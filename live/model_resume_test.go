@@ -95,7 +95,7 @@ func roam(t *testing.T, seed uint64, exact bool) {
 	v.start(`"model":"gemini-3.8-live"`)
 	v.settle()
 
-	units := uint32(1)
+	units := uint32(firstUnit)
 	var texts []string
 	voice, instruction := cfg.Assistants[0].Voice, cfg.Assistants[0].SystemInstruction // the last that was asked for
 	for range 150 {

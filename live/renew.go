@@ -11,11 +11,12 @@ type renewal struct {
 	exact  bool   // the upstream told what that is
 	knows  int64  // the last finished turn that the handle knows, whatever of the audio it covers
 
-	answer     span // what the answer in progress, or the last one, can be an answer to
-	transcript span // what the transcript of finished turns covers
-	seed       span // what of it the lineage began with that the handle is of
-	cut        bool // the person did not want the answer of the last of them
-	filed      bool // the turn in progress is one of them
+	answer     span      // what the answer in progress, or the last one, can be an answer to
+	transcript span      // what the transcript of finished turns covers
+	seed       span      // what of it the lineage began with that the handle is of
+	began      time.Time // the newest answer of the connection in use; zero: it has given none
+	cut        bool      // the person did not want the answer of the last of them
+	filed      bool      // the turn in progress is one of them
 
 	rotate   bool        // the upstream said that it will close
 	deadline *time.Timer // wakes the connection when no turn's end came in time
@@ -65,7 +66,7 @@ func (s *Session) note(e *Event) {
 			s.fileTurn()
 		}
 		if begins {
-			n.answer, n.filed = s.in.settled(now, s.margin()), false
+			n.answer, n.began, n.filed = s.answerable(now), now, false
 		}
 	case EventGenerationComplete: // turn_complete may be left out
 		n.useful = true
@@ -109,6 +110,25 @@ func (s *Session) note(e *Event) {
 	if e.Kind == EventText {
 		s.history.said(e.Text)
 	}
+}
+
+// answerable is what an answer that begins now can be an answer to. Nobody tells whether it and what was given last have crossed; but a
+// text is what it is to if nothing else was asked since the answer before: no other text, and no voice.
+func (s *Session) answerable(now time.Time) span {
+	n := &s.next
+	known := s.in.settled(now, s.margin())
+	heard := s.loudUntil()
+	switch {
+	case heard.IsZero():
+	case n.began.IsZero() || heard.After(n.began.Add(-inFlight)):
+		return known
+	}
+	var before cursor // the connection was opened with what lies before it
+	if !n.began.IsZero() {
+		before = n.answer.commands
+	}
+	known.commands = s.in.soleText(before, known.commands)
+	return known
 }
 
 // fileTurn ends the turn in progress for the transcript, once, and notes what can be told of it.
@@ -394,7 +414,7 @@ func (s *Session) forgoHandle() {
 func (s *Session) reopen(up Upstream) {
 	now := time.Now()
 	s.inEffect()
-	s.next.since, s.next.useful = now, false
+	s.next.since, s.next.useful, s.next.began = now, false, time.Time{}
 	s.watchUpstream(up, s.next.resumed, now)
 	s.life.mu.Lock()
 	s.life.move(eventReady)

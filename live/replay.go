@@ -43,6 +43,28 @@ func (in *inbox) settled(now time.Time, overlap int) span {
 	return known
 }
 
+// soleText is the place behind the command at a place, if that is a text which ends the person's turn and no other was given since
+// another place, or to this connection; else the place itself.
+func (in *inbox) soleText(since, at cursor) cursor {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	since = since.later(in.base.commands)
+	if since.item < in.first && len(in.unknownAside(span{commands: since})) > 0 || at.item < in.first {
+		return at
+	}
+	for i := int(max(since.item, in.first) - in.first); i < in.done; i++ {
+		c := in.items.at(i).command
+		switch {
+		case c == nil || c.Kind == CommandAudioStreamEnd: // nobody has spoken
+		case in.first+int64(i) >= at.item && c.Kind == CommandText && c.TurnComplete:
+			return cursor{item: in.first + int64(i) + 1, pos: in.items.at(i).pos}
+		default:
+			return at
+		}
+	}
+	return at
+}
+
 // marked notes that the upstream's message with an index ended at a place.
 func (in *inbox) marked(index int64, at cursor) {
 	in.mu.Lock()
