@@ -15,13 +15,14 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
-	"runtime/debug"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/stonepot/stonepot/heap"
 	"github.com/stonepot/stonepot/live/simulator"
 )
 
@@ -62,6 +63,9 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 	if !ok {
 		fmt.Fprintf(stderr, "stonepot: there is no command %s\n\n%s", command, usage)
 		return 2
+	}
+	if command != "serve" {
+		heap.Collect(heap.Usual)
 	}
 	err := do(c, args)
 	switch {
@@ -121,6 +125,25 @@ func (c *cli) say(format string, args ...any) {
 // the percentage; what there is of garbage, sessions that begin, would only make each of them larger.
 const gcPercent = 25
 
+// settled is how long after the start garbage is collected as usual. Whoever waits for the server's first answer does not
+// wait for the collection of what the start has left behind.
+const settled = time.Second
+
+// collectLater lets garbage be collected as the configuration of the process says: soon, or when the function that it returns
+// is called.
+func (c *cli) collectLater() (now func()) {
+	percent := heap.Usual
+	if environment(c.environ)["GOGC"] == "" {
+		percent = gcPercent
+	}
+	collect := sync.OnceFunc(func() { heap.Collect(percent) })
+	timer := time.AfterFunc(settled, collect)
+	return func() {
+		timer.Stop()
+		collect()
+	}
+}
+
 // serve runs the server until a signal. A second signal ends the process at once.
 func (c *cli) serve(args []string) error {
 	file := c.flags.String("config", "", "")
@@ -131,16 +154,11 @@ func (c *cli) serve(args []string) error {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 
-	// What a start leaves behind is collected in one go afterwards: several collections on the way are a tenth of it.
-	collecting := debug.SetGCPercent(-1)
 	s, err := newServer(c.configFile(*file), c.environ, c.stderr)
-	if environment(c.environ)["GOGC"] == "" {
-		collecting = gcPercent
-	}
-	debug.SetGCPercent(collecting)
 	if err != nil {
 		return err
 	}
+	defer c.collectLater()()
 	if !s.config.logsJSON() {
 		c.say("Stonepot listens on %s%s", s.URL(), s.pretence())
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -65,15 +64,12 @@ func newServer(file string, environ []string, logs io.Writer) (_ *server, err er
 			s.listener.Close() //nolint:errcheck,gosec // err is what matters
 		}
 	}()
-	var (
-		site     *static.Site
-		siteErr  error
-		building sync.WaitGroup
-	)
-	building.Go(func() { site, siteErr = static.New(cfg.Static, s.log) }) // beside the rest, which takes as long
+	site, err := static.New(cfg.Static, s.log)
+	if err != nil {
+		return nil, err
+	}
 	backends, chats, err := s.backends()
-	building.Wait()
-	if err = cmp.Or(siteErr, err); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	s.gateway = live.NewGateway(cfg.core(), backends, s.log)
@@ -81,7 +77,7 @@ func newServer(file string, environ []string, logs io.Writer) (_ *server, err er
 		Gateway: s.gateway, Chats: chats, Server: cfg.Server, CORS: cfg.CORS, Auth: cfg.Auth, Chat: cfg.Chat, Version: version, Log: s.log,
 	})
 	s.app = handlers.NewApp(cfg.Server, s.log)
-	routes.Mount(s.app, routes.Deps{API: s.api, Pages: site.Handler(), PagePolicy: site.ContentSecurityPolicy()})
+	routes.Mount(s.app, routes.Deps{API: s.api, Pages: site.Handler(), PagePolicy: site.ContentSecurityPolicy})
 	s.log.Info("stonepot starts", "version", version, "environment", cfg.Environment, "config", file, "url", s.URL())
 	s.noteResumeKeys()
 	return s, nil

@@ -69,9 +69,9 @@ func (a *API) CrossOrigin() fiber.Handler {
 // apiPolicy is for answers that are no pages: should a browser ever take one for a page, nothing in it runs.
 const apiPolicy = "default-src 'none'; frame-ancestors 'none'"
 
-// SecurityHeaders sets what keeps browsers from doing more than the page needs. pagePolicy is the
+// SecurityHeaders sets what keeps browsers from doing more than the page needs. pagePolicy gives the
 // Content-Security-Policy of HTML answers that bring none of their own; empty: none.
-func (a *API) SecurityHeaders(pagePolicy string) fiber.Handler {
+func (a *API) SecurityHeaders(pagePolicy func() string) fiber.Handler {
 	if !a.server.SecurityHeaders {
 		return func(c *fiber.Ctx) error { return c.Next() }
 	}
@@ -100,8 +100,8 @@ func (a *API) SecurityHeaders(pagePolicy string) fiber.Handler {
 		if bytes.HasPrefix(answer.ContentType(), []byte(fiber.MIMETextHTML)) &&
 			string(answer.Peek(fiber.HeaderContentSecurityPolicy)) == apiPolicy {
 			answer.Del(fiber.HeaderContentSecurityPolicy)
-			if pagePolicy != "" {
-				answer.Set(fiber.HeaderContentSecurityPolicy, pagePolicy)
+			if policy := pagePolicy(); policy != "" {
+				answer.Set(fiber.HeaderContentSecurityPolicy, policy)
 			}
 		}
 		return err

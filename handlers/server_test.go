@@ -76,7 +76,7 @@ func begin(t testing.TB, change func(o *options)) *server {
 	o.deps.Gateway = s.gateway
 	s.api = handlers.New(o.deps)
 	s.app = handlers.NewApp(o.deps.Server, o.deps.Log)
-	routes.Mount(s.app, routes.Deps{API: s.api, Pages: o.pages, PagePolicy: "default-src 'self'"})
+	routes.Mount(s.app, routes.Deps{API: s.api, Pages: o.pages, PagePolicy: func() string { return "default-src 'self'" }})
 	s.addr = handlers.Serve(t, s.app)
 	t.Cleanup(s.stop)
 	return s

@@ -16,8 +16,8 @@ type Deps struct {
 	API *handlers.API
 	// Pages answers every other GET and HEAD: the exported web page. Nil: there is none.
 	Pages fiber.Handler
-	// PagePolicy is the Content-Security-Policy of pages that bring none of their own; empty: none is sent.
-	PagePolicy string
+	// PagePolicy gives the Content-Security-Policy of pages that bring none of their own; empty: none is sent.
+	PagePolicy func() string
 }
 
 // route is one line of the table. Handlers run from left to right until one answers.

@@ -27,7 +27,8 @@ func (s *Site) Handler() fiber.Handler {
 		if plain && reserved(path) {
 			return c.Next()
 		}
-		found, ok := s.routes[string(path)] // a nil path leads nowhere
+		all := s.all()
+		found, ok := all.routes[string(path)] // a nil path leads nowhere
 		switch {
 		case ok && found.file != nil:
 			found.file.serve(ctx)
@@ -36,7 +37,7 @@ func (s *Site) Handler() fiber.Handler {
 		case bytes.HasPrefix(raw, []byte("/_next/")):
 			plainNotFound(ctx)
 		default:
-			s.notFound.send(ctx, s.notFound.pick(ctx))
+			all.notFound.send(ctx, all.notFound.pick(ctx))
 		}
 		return nil
 	}

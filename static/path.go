@@ -2,7 +2,7 @@ package static
 
 import "bytes"
 
-// decodePath turns the path of a request, as it came, into the key of Site.routes, or says false when no file can have
+// decodePath turns the path of a request, as it came, into the key of responses.routes, or says false when no file can have
 // that name. It decodes percent signs once, into buf when it must. Because the result is only ever looked up in a
 // closed table, no spelling of a path reaches the disk; refusing the odd ones keeps the table the only truth:
 // broken escapes, control characters, backslashes, encoded slashes, empty and dot segments.

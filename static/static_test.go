@@ -33,13 +33,13 @@ func TestNew_embedded(t *testing.T) {
 }
 
 func TestNew_withoutAnExportSaysHowToBuildIt(t *testing.T) {
-	clone := fstest.MapFS{".gitkeep": {}}
-	s, err := build(DefaultConfig(), &loader{fsys: clone, budget: 1 << 20, log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	var logged bytes.Buffer
+	s := siteOfExport(DefaultConfig(), fstest.MapFS{".gitkeep": {}}, slog.New(slog.NewTextHandler(&logged, nil)))
 	if s.Built() {
 		t.Error("Built is true")
+	}
+	if !strings.Contains(logged.String(), "make client") {
+		t.Errorf("the log does not say `make client` before a page is asked for: %q", logged.String())
 	}
 	server := serve(t, s)
 	a := server.get("/")
