@@ -24,7 +24,7 @@ type bench struct {
 // lostWait is how long what is under way may take to arrive when nothing more is sent.
 const lostWait = 15 * time.Second
 
-// settle is how long a relay has, after its last session began and did nothing, until its memory is read.
+// settle is how long a relay has, after its start and after its last idle session began, until its memory is read.
 const settle = 2 * time.Second
 
 // measure runs one relay through one scenario, in a fresh process.
@@ -72,6 +72,9 @@ func (b *bench) measure(ctx context.Context, r relay, sc scenario) (f figures, e
 
 // converse measures sessions.
 func (b *bench) converse(ctx context.Context, r relay, x *process, model *upstream.Server, sc scenario, f *figures) error {
+	if err := wait(ctx, b.settle); err != nil {
+		return err
+	}
 	before, err := x.usage()
 	if err != nil {
 		return err

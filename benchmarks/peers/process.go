@@ -1,10 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -26,9 +26,10 @@ type process struct {
 
 // How long a relay may take.
 const (
-	startWait = 20 * time.Second
-	stopWait  = 15 * time.Second
-	pollEvery = 200 * time.Microsecond
+	startWait  = 20 * time.Second
+	answerWait = 5 * time.Second
+	stopWait   = 15 * time.Second
+	pollEvery  = 200 * time.Microsecond
 )
 
 // launch starts a relay on cpu (empty: anywhere) and waits until it answers GET /health with 200.
@@ -43,11 +44,10 @@ func launch(ctx context.Context, r relay, p place, cpu string) (*process, error)
 		return nil, fmt.Errorf("%s: %w", r.name, err)
 	}
 	cmd.Dir = p.dir
-	pin(cmd, cpu)
 	x := &process{cmd: cmd, host: "127.0.0.1:" + strconv.Itoa(port), said: &tail{}, ended: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = x.said, x.said
 	began := time.Now()
-	if err := cmd.Start(); err != nil {
+	if err := startOn(cpu, cmd); err != nil {
 		return nil, fmt.Errorf("%s: %w", r.name, err)
 	}
 	go func() {
@@ -71,27 +71,12 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
 
-// pin makes cmd run on one processor, where taskset(1) is there.
-func pin(cmd *exec.Cmd, cpu string) {
-	if cpu == "" {
-		return
-	}
-	program, err := exec.LookPath("taskset")
-	if err != nil {
-		return // main says so
-	}
-	cmd.Args = append([]string{program, "-c", cpu, cmd.Path}, cmd.Args[1:]...)
-	cmd.Path = program
-}
-
-// ready waits for the first 200.
+// ready waits for the first 200. It asks as cheaply as it can: what it takes is measured with the start.
 func (x *process) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startWait)
 	defer cancel()
-	transport := &http.Transport{DisableKeepAlives: true}
-	client := &http.Client{Transport: transport, Timeout: 5 * time.Second}
 	for {
-		err := get(ctx, client, "http://"+x.host+"/health")
+		err := x.health()
 		if err == nil {
 			return nil
 		}
@@ -105,22 +90,26 @@ func (x *process) ready(ctx context.Context) error {
 	}
 }
 
-// get wants a 200.
-func get(ctx context.Context, client *http.Client, url string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+// health wants a 200 on a connection of its own.
+func (x *process) health() error {
+	conn, err := net.DialTimeout("tcp", x.host, answerWait)
 	if err != nil {
 		return err
 	}
-	res, err := client.Do(req)
+	defer conn.Close() //nolint:errcheck // the answer was read
+	if err := conn.SetDeadline(time.Now().Add(answerWait)); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(conn, "GET /health HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", x.host); err != nil {
+		return err
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		return err
 	}
-	defer res.Body.Close() //nolint:errcheck // it was read
-	if _, err := io.Copy(io.Discard, res.Body); err != nil {
-		return err
-	}
+	defer res.Body.Close() //nolint:errcheck // it is not wanted
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET %s: %s", url, res.Status)
+		return fmt.Errorf("GET /health: %s", res.Status)
 	}
 	return nil
 }

@@ -6,9 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
+	"unsafe"
 )
 
 // usage is what a process and its children have used since their starts, and hold.
@@ -127,6 +130,34 @@ func divide() (relays string, generator []string, why string) {
 		return "", nil, fmt.Sprintf("taskset: %v: %s", err, said)
 	}
 	return relays, generator, ""
+}
+
+// startOn starts cmd on one processor; empty: on any. taskset would do, but is a program of its own, whose start would be
+// measured with the relay's. What a thread may run on is inherited; the thread ends with its goroutine, which has locked it.
+func startOn(cpu string, cmd *exec.Cmd) error {
+	if cpu == "" {
+		return cmd.Start()
+	}
+	n, err := strconv.Atoi(cpu)
+	if err != nil {
+		return err
+	}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		var mask [128]byte // 1,024 processors, as cpu_set_t has
+		if n >= 8*len(mask) {
+			started <- fmt.Errorf("processor %d is beyond what can be named", n)
+			return
+		}
+		mask[n/8] = 1 << (n % 8)
+		if _, _, errno := syscall.RawSyscall(syscall.SYS_SCHED_SETAFFINITY, 0, uintptr(len(mask)), uintptr(unsafe.Pointer(&mask))); errno != 0 {
+			started <- fmt.Errorf("choose processor %d: %w", n, errno)
+			return
+		}
+		started <- cmd.Start()
+	}()
+	return <-started
 }
 
 // allowed takes the processors out of proc_pid_status(5), where they are written 0-3,8.

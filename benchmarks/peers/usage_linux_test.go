@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"os"
+	"os/exec"
 	"slices"
 	"testing"
 	"time"
@@ -40,6 +43,31 @@ func TestAllowed_readsListsOfProcessors(t *testing.T) {
 		if got := allowed([]byte(text)); !slices.Equal(got, want) {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
+	}
+}
+
+func TestStartOn_isInherited(t *testing.T) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := allowed(status)
+	for _, cpu := range []string{mine[0], mine[len(mine)-1]} {
+		cmd := exec.CommandContext(t.Context(), "cat", "/proc/self/status")
+		var out bytes.Buffer
+		cmd.Stdout = &out
+		if err := errors.Join(startOn(cpu, cmd), cmd.Wait()); err != nil {
+			t.Fatal(err)
+		}
+		if got := allowed(out.Bytes()); !slices.Equal(got, []string{cpu}) {
+			t.Errorf("what was started on %s may run on %q", cpu, got)
+		}
+	}
+	if status, err = os.ReadFile("/proc/self/status"); err != nil || !slices.Equal(allowed(status), mine) {
+		t.Errorf("this process may run on %q since then, and on %q before (%v)", allowed(status), mine, err)
+	}
+	if err := startOn("100000", exec.CommandContext(t.Context(), "true")); err == nil {
+		t.Error("a processor that is not there was taken")
 	}
 }
 
