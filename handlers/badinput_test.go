@@ -31,14 +31,16 @@ func simulated(t *testing.T) (*simulator.Server, func(o *options)) {
 
 // neighbour is somebody else's conversation, which must not notice anything.
 type neighbour struct {
-	c *handlers.RawClient
-	n int
+	c  *handlers.RawClient
+	id string
+	n  int
 }
 
 func meet(t *testing.T, s *server) *neighbour {
 	t.Helper()
 	n := &neighbour{c: handlers.DialWS(t, s.addr, handlers.PathGemini)}
 	n.c.Text(`{"type":"start_session"}`)
+	n.id, _ = n.c.Message("session_started")["sessionId"].(string)
 	n.c.Message("session_ready")
 	return n
 }

@@ -90,13 +90,27 @@ func newFiberBrowser(socket net.Conn, early []byte, maxMessage int, writeTimeout
 func (b *fiberBrowser) Read(f *live.Frame) error {
 	for {
 		if err := b.reader.Await(); err != nil {
-			b.readEnded.Store(true)
+			if err != live.ErrRelieved { //nolint:errorlint // as it is
+				b.readEnded.Store(true)
+			}
 			return err
 		}
 		if given, err := b.take(f); given || err != nil {
 			return err
 		}
 	}
+}
+
+// Relieve implements live.Relievable.
+func (b *fiberBrowser) Relieve() {
+	if b.tcp != nil {
+		b.tcp.Relieve()
+	}
+}
+
+// park is called in place of Read: see wire.Conn.
+func (b *fiberBrowser) park(w wire.Waker) bool {
+	return b.tcp != nil && b.reader.Rest() && b.tcp.Park(w)
 }
 
 // take takes a message into f, or a control frame. It is apart from Read so that a reader waits with a small stack.

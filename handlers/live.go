@@ -117,8 +117,8 @@ func checkHandshake(c *fiber.Ctx) error {
 	return nil
 }
 
-// serveVoice takes over a connection that was upgraded, seats it, and leaves it to a goroutine of its own, which Shutdown
-// waits for: nothing of fasthttp's or contrib's is held any more when it returns, and no deep stack.
+// serveVoice takes over a connection that was upgraded, seats it, and leaves it to a goroutine of its own, once something
+// comes, and to Shutdown, which waits for its end: nothing of fasthttp's or contrib's is held any more when it returns, and no deep stack.
 func (a *API) serveVoice(conn *websocket.Conn) {
 	v, ok := conn.Locals(visitKey).(*visit)
 	socket, early, err := takeOver(conn.NetConn())
@@ -141,21 +141,36 @@ func (a *API) serveVoice(conn *websocket.Conn) {
 	limits := a.gateway.Config().Limits
 	c.browser = newFiberBrowser(socket, early, limits.MaxMessageBytes(), limits.WriteTimeout)
 	c.carry = v.slot.Open(c.browser, v.client)
-	go c.run()
+	if !c.browser.park(c) {
+		go c.run()
+	}
 }
 
 // voice is a connection that has left its handler.
 type voice struct {
 	api     *API
 	browser *fiberBrowser
-	carry   func() // the session's; returns when nobody touches the browser any more
+	carry   func() (relieved bool) // the session's; false: nobody touches the browser any more
 }
 
+// run is the goroutine of a connection, until it is over or parked.
 func (c *voice) run() {
-	defer c.part()
+	parked := false
+	defer func() {
+		if !parked {
+			c.part()
+		}
+	}()
 	defer c.api.recoverVoice(nil)
-	c.carry()
+	for c.carry() {
+		if parked = c.browser.park(c); parked {
+			return // the next one may be at work already
+		}
+	}
 }
+
+// Wake implements wire.Waker.
+func (c *voice) Wake() { go c.run() }
 
 // part is the end of a connection.
 func (c *voice) part() {

@@ -41,7 +41,7 @@ func join(tb testing.TB, g *Gateway, cfg *Config, resumable bool) (r *reader, do
 	}
 	s.up.own(up)
 	s.ready(up)
-	return s.newReader(l, false), func() {
+	return s.newReader(l), func() {
 		s.end(ReasonEnded, "")
 		s.finish()
 		s.in.clear()

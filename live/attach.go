@@ -20,6 +20,7 @@ func (s *Session) attach(b Browser, r *Resume) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.allowed.attached(r != nil, time.Now())
 	if r != nil {
 		s.count(func(c *Counters) { c.Resumes++ })
 	}
@@ -184,7 +185,7 @@ func (s *Session) lostLink(l *link, r Reason, err error) {
 	s.life.move(eventLost)
 	if !s.resumable {
 		s.life.end(r, "", "", err)
-		s.cancel()
+		s.stop()
 		s.life.mu.Unlock()
 		return
 	}

@@ -170,10 +170,11 @@ func (d *door) turnAway(r Reason, detail, field string, last ...Notice) {
 }
 
 // drain reads what still comes until the closing handshake has ended.
-func (d *door) drain() {
+func (d *door) drain() (relieved bool) {
 	var f Frame
 	for d.browser.Read(&f) == nil {
 	}
+	return false
 }
 
 func asMessageError(err error) *MessageError {

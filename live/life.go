@@ -136,7 +136,7 @@ func (s *Session) tick() {
 	if away <= 0 {
 		return
 	}
-	next = min(next, away, s.renewTicket(now))
+	next = min(next, away, s.renewTicket(now), s.relieve())
 	if s.live.Load() && attached {
 		next = min(next, s.keepAlive(now), s.guard(now))
 	}

@@ -69,6 +69,7 @@ type outbox struct {
 type link struct {
 	browser    Browser
 	generation uint64
+	bad        int // malformed messages in a row; the reader's own
 	wake       chan struct{}
 	writers    sync.WaitGroup // who may touch the browser without the outbox's lock; added to with it held
 	acked      AckNotice      // the most that its client was told; guarded by the outbox's lock

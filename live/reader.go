@@ -14,7 +14,6 @@ type reader struct {
 	link    *link
 	frame   Frame
 	command Command
-	bad     int // malformed messages in a row
 }
 
 // mic is what the browser's readers know of the person's input. One of them holds mu while it carries out a message, so
@@ -40,20 +39,28 @@ const minFrameCost = 0.0005
 // maxBadMessages in a row end the connection: whoever speaks has lost the thread.
 const maxBadMessages = 10
 
-// carry reads a connection to its end, and leaves it.
-func (s *Session) carry(l *link, resumed bool) {
-	defer s.leave(l)
-	s.read(l, resumed)
+// carry reads a connection to its end, and leaves it; or until the reader is relieved: then it is to be called again.
+func (s *Session) carry(l *link) (relieved bool) {
+	defer func() {
+		if !relieved {
+			s.leave(l)
+		}
+	}()
+	return s.read(l)
 }
 
-// read carries the messages of a connection into the session until the connection is over. Messages that come after
-// the session has its reason to end are read, so that the closing handshake can end, and thrown away.
-func (s *Session) read(l *link, resumed bool) {
-	r := s.newReader(l, resumed)
+// read carries the messages of a connection into the session until the connection is over, or the reader is relieved.
+// Messages that come after the session has its reason to end are read, so that the closing handshake can end, and thrown
+// away.
+func (s *Session) read(l *link) (relieved bool) {
+	s.tickSoon(relieveAfter)
+	r := s.newReader(l)
 	for {
 		if err := l.browser.Read(&r.frame); err != nil {
-			s.readFailed(l, err)
-			return
+			if relieved = err == ErrRelieved; !relieved { //nolint:errorlint // as it is
+				s.readFailed(l, err)
+			}
+			return relieved
 		}
 		r.message()
 	}
@@ -76,14 +83,13 @@ func (r *reader) message() {
 }
 
 //go:noinline
-func (s *Session) newReader(l *link, resumed bool) *reader {
-	s.allowed.attached(resumed, time.Now())
+func (s *Session) newReader(l *link) *reader {
 	return &reader{Session: s, link: l}
 }
 
 // take carries out one message of size bytes, and sends up what there is to send.
 func (r *reader) take(c *Command, size int) {
-	r.bad = 0
+	r.link.bad = 0
 	if r.throttle(c) && r.carryOut(c, size) {
 		r.sendUp(false)
 		r.dropLate()
@@ -99,8 +105,8 @@ func (r *reader) refuse(err error, size int) {
 		return
 	}
 	if m.Code != ReasonBadMessage.Code {
-		r.bad = 0
-	} else if r.bad++; r.bad >= maxBadMessages {
+		r.link.bad = 0
+	} else if r.link.bad++; r.link.bad >= maxBadMessages {
 		r.end(ReasonBadMessage, tooManyBad(m))
 		return
 	}

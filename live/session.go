@@ -58,6 +58,7 @@ type Session struct {
 	live       atomic.Bool  // the upstream takes input
 	lastActive atomic.Int64 // Unix nanoseconds
 	lastLoud   atomic.Int64 // Unix nanoseconds; 0: never
+	came       atomic.Int64 // what had come from both sides when relieve looked last
 	expiryTold atomic.Bool
 	draining   atomic.Bool // it ends as soon as another instance can go on with it
 
@@ -180,7 +181,9 @@ func (s *Session) run() { s.carryOn(s.connect()) }
 // carryOn is the last thing that the owner of the upstream does with a connection; nil: the session ends.
 func (s *Session) carryOn(up Upstream) {
 	if up != nil {
-		go s.converse(up) // remove tells of the end of the last one
+		if !s.park(up) {
+			go s.converse(up) // remove tells of the end of the last one
+		}
 		return
 	}
 	// The owner tells the browser, so that there is one place where a session ends.
@@ -195,6 +198,12 @@ func (s *Session) carryOn(up Upstream) {
 // converse is the owner of the upstream while it has one connection.
 func (s *Session) converse(up Upstream) {
 	err := s.receive(up)
+	for err == ErrRelieved { //nolint:errorlint // as it is
+		if s.park(up) {
+			return
+		}
+		err = s.receive(up)
+	}
 	if s.ctx.Err() != nil {
 		up = nil
 	} else {
@@ -221,7 +230,15 @@ func (s *Session) endWith(r Reason, detail, field string, cause error) {
 	s.life.mu.Lock()
 	defer s.life.mu.Unlock()
 	s.life.end(r, detail, field, cause)
+	s.stop()
+}
+
+// stop lets the session end: it has its reason. Whoever waits for its upstream is woken, or is about to look.
+func (s *Session) stop() {
 	s.cancel()
+	if up := s.up.owned.Load(); up != nil {
+		(*up).Wake()
+	}
 }
 
 // abort drops the browser's connection and the upstream's without goodbye. The session has its reason already.
@@ -293,7 +310,10 @@ func awaitReady(ctx context.Context, up Upstream) error {
 	var e Event
 	for {
 		e.Reset()
-		if err := up.Receive(&e); err != nil {
+		switch err := up.Receive(&e); {
+		case err == ErrRelieved: //nolint:errorlint // as it is
+			continue // it has yet to begin
+		case err != nil:
 			return err
 		}
 		if e.Kind == EventReady {
@@ -339,10 +359,10 @@ func orAuto(language string) string {
 	return language
 }
 
-// receive passes events on until the upstream or the session ends, or the upstream is to be renewed (then err is nil).
+// receive passes events on until the upstream or the session ends (stop wakes it), the upstream is to be renewed (then the
+// error is nil), or nothing comes (ErrRelieved).
 func (s *Session) receive(up Upstream) error {
-	stop := context.AfterFunc(s.ctx, up.Wake)
-	defer stop()
+	s.tickSoon(relieveAfter)
 	e := new(Event)
 	for {
 		e.Reset()

@@ -130,32 +130,37 @@ type Client struct {
 
 // Serve carries one connection: it begins a session over b, or resumes one, and returns when the connection is over and
 // nothing will touch b any more. The session may live on. Serve, or Open, may be called once.
-func (s *Slot) Serve(b Browser, c Client) { s.Open(b, c)() }
+func (s *Slot) Serve(b Browser, c Client) {
+	for carry := s.Open(b, c); carry(); {
+	}
+}
 
 // Open is the first half of Serve: it returns when the connection has its session, or gets none. carry is the other half,
 // and must be called, by any goroutine. A fresh one is best: to decode the first message and to begin a session takes
 // more stack than a reader that waits should hold for the rest of its life.
-func (s *Slot) Open(b Browser, c Client) (carry func()) {
+//
+// Where carry returns true its reader was relieved, because nothing comes (see Relievable): it must be called again, at the
+// latest when something has come. It may also be called for the first time only then.
+func (s *Slot) Open(b Browser, c Client) (carry func() (relieved bool)) {
 	if !s.used.CompareAndSwap(false, true) {
-		return func() {}
+		return func() bool { return false }
 	}
 	d := newDoor(s.gateway, s.config, b, c)
-	session, l, resumed := s.seat(d)
+	session, l := s.seat(d)
 	if session == nil {
 		return d.drain
 	}
-	return func() { session.carry(l, resumed) }
+	return func() bool { return session.carry(l) }
 }
 
 // seat waits until the connection says what it wants, and gives it its session; nil: it gets none. Whatever happens, the
 // room is free or the session's afterwards, and nobody refuses the connection any more.
-func (s *Slot) seat(d *door) (session *Session, l *link, resumed bool) {
+func (s *Slot) seat(d *door) (*Session, *link) {
 	defer s.free()
 	defer d.enter()
 	start := s.gateway.receive(d)
 	if start == nil || !d.enter() {
-		return nil, nil, false
+		return nil, nil
 	}
-	session, l = s.gateway.seat(d, s, start)
-	return session, l, start.Resume != nil
+	return s.gateway.seat(d, s, start)
 }

@@ -38,6 +38,9 @@ type Awaiter interface {
 	Await() error
 }
 
+// ErrRelieved is what Await returns when the connection may be parked: see wire.Conn.
+var ErrRelieved = wire.ErrRelieved
+
 // Reader takes the messages of the other side off a connection. It is used by one goroutine. It reads into pooled
 // memory, of which it holds none while it waits for a message from a Poller or an Awaiter. Nothing is allocated when the
 // pools are full.
@@ -85,7 +88,7 @@ func (r *Reader) Preload(p []byte) {
 }
 
 // Await waits until something has come, and holds no memory meanwhile. Who calls it before Next waits here, under less
-// stack than in Next. The error is as Next's.
+// stack than in Next. The error is as Next's, or ErrRelieved: then the connection may be parked, or awaited again.
 func (r *Reader) Await() error {
 	if r.end > r.start {
 		return nil
@@ -96,6 +99,16 @@ func (r *Reader) Await() error {
 		return nil
 	}
 	return err
+}
+
+// Rest gives back the memory of the last message, whose payload is lent no longer, and reports whether nothing more is there.
+func (r *Reader) Rest() bool {
+	if r.end > r.start {
+		return false
+	}
+	r.start, r.end = 0, 0
+	r.release()
+	return true
 }
 
 // Next waits for the next whole message or control frame. payload is borrowed until the next call, unmasked,
@@ -259,7 +272,9 @@ func (r *Reader) fill(n int) error {
 			r.start, r.end = 0, 0
 		}
 		m, err := r.read(min(n, 2*(r.end-r.start)+smallBlock))
-		r.end += m
+		if r.end += m; err == ErrRelieved { //nolint:errorlint // as it is: by Poll
+			continue // inside a message nobody is relieved
+		}
 		if err != nil && r.end-r.start < n {
 			if r.end > r.start {
 				return unexpected(err)

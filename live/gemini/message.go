@@ -77,6 +77,12 @@ func (m *message) reset() {
 	*m = message{pieces: pieces, consumed: -1}
 }
 
+// more reports whether next may have more to give than EventReady.
+func (m *message) more() bool {
+	return m.interrupted || m.voice || len(m.pieces) > 0 || m.input.set || m.output.set || m.calls != nil || m.cancelled != nil ||
+		m.generationComplete || m.waiting || m.turnComplete || m.hasUsage || m.resumption || m.goAway || m.failure != nil
+}
+
 // The order of events within one message. The interruption goes first, whatever else is there.
 const (
 	stepInterrupted = iota

@@ -19,6 +19,7 @@ type socket struct {
 
 	ahead     []byte // read from the connection, not yet given on
 	first     [1]byte
+	relieved  bool // Await's last word was that nothing has come
 	past      bool // the header has ended
 	lineEmpty bool // nothing but CR since the last LF
 }
@@ -52,12 +53,20 @@ func (s *socket) Await() error {
 	if len(s.ahead) > 0 {
 		return nil
 	}
+	s.raw.Heed(true)
 	n, err := s.Read(s.first[:])
+	s.raw.Heed(false)
+	s.relieved = err == wire.ErrRelieved //nolint:errorlint // as it is: crypto/tls passes it on
 	if n == 0 {
 		return err
 	}
 	s.ahead = s.first[:]
 	return nil
+}
+
+// park is wire.Conn's, unless something may lie in TLS's own memory.
+func (s *socket) park(w wire.Waker) bool {
+	return (s.relieved || s.Conn == net.Conn(s.raw)) && len(s.ahead) == 0 && s.raw.Park(w)
 }
 
 // source is what a frame reader reads of a conversation, which begins with what was read ahead.

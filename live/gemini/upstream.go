@@ -137,10 +137,15 @@ func (u *upstream) sendFailed(err error) *live.UpstreamError {
 // Receive implements live.Upstream.
 func (u *upstream) Receive(e *live.Event) error {
 	e.Reset()
-	u.reading.Lock()
-	defer u.reading.Unlock()
-	if end := u.ended.Load(); end != nil {
+	mine := u.enter()
+	if mine {
+		defer u.reading.Unlock()
+	}
+	switch end := u.ended.Load(); {
+	case end != nil:
 		return end
+	case !mine:
+		return u.end(u.givenUp())
 	}
 	for {
 		switch given, err := u.take(e); {
@@ -150,6 +155,9 @@ func (u *upstream) Receive(e *live.Event) error {
 			return nil
 		}
 		if err := u.reader.Await(); err != nil {
+			if err == frame.ErrRelieved { //nolint:errorlint // as it is
+				return err
+			}
 			err = u.lost(err)
 			if err != nil {
 				return err
@@ -160,6 +168,36 @@ func (u *upstream) Receive(e *live.Event) error {
 			return err
 		}
 	}
+}
+
+// enter takes reading. False: the connection was closed while it was parked, and bury, which reads what still comes, has it.
+func (u *upstream) enter() bool {
+	if u.reading.TryLock() {
+		return true
+	}
+	if u.ctx.Err() != nil {
+		return false
+	}
+	u.reading.Lock() // Park is about to return
+	return true
+}
+
+// Relieve implements live.Relievable.
+func (u *upstream) Relieve() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.link.sock.raw.Relieve()
+}
+
+// Park implements live.Parker.
+func (u *upstream) Park(w live.Waker) bool {
+	u.reading.Lock()
+	defer u.reading.Unlock()
+	if u.ended.Load() != nil || !u.ready.Load() || u.msg.more() {
+		return false
+	}
+	u.msg.reset()
+	return u.reader.Rest() && u.link.sock.park(w)
 }
 
 // take takes the next event of the message that has come, and reports whether there was one. As read and lost it is apart

@@ -18,6 +18,7 @@ type Conn struct {
 	*net.TCPConn
 	raw     syscall.RawConn
 	in, out transfer
+	watch   watch
 }
 
 // transfer is one call under way: its arguments and results go this way, because the function that the runtime calls is
@@ -53,5 +54,11 @@ func (t *transfer) end(waiting error) (int, error) {
 }
 
 // Poll calls try with the descriptor now, and again whenever there may be something to read, until it answers true. It is
-// for readers that want no memory while they wait: see Read.
-func (c *Conn) Poll(try func(fd uintptr) (done bool)) error { return c.raw.Read(try) }
+// for readers that want no memory while they wait: see Read. After Relieve the error is ErrRelieved.
+func (c *Conn) Poll(try func(fd uintptr) (done bool)) error {
+	err := c.raw.Read(try)
+	if err != nil && c.wasRelieved() {
+		return ErrRelieved
+	}
+	return err
+}

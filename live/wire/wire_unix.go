@@ -31,8 +31,16 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	c.in.begin(p, false)
-	return c.in.end(c.raw.Read(c.in.run))
+	for {
+		c.in.begin(p, false)
+		n, err := c.in.end(c.raw.Read(c.in.run))
+		if n > 0 || err == nil || !c.wasRelieved() {
+			return n, err
+		}
+		if c.watch.heed {
+			return 0, ErrRelieved
+		}
+	}
 }
 
 // Write implements net.Conn.
