@@ -190,7 +190,7 @@ func (in *inbox) unknown(known span, before int64) int64 {
 }
 
 // back is the item that lies overlap bytes of audio before a place. It is never more than that, unless a quarter of the
-// overlap, or more, would be missing: items are given whole. Called with mu held.
+// overlap, or more, would be missing: messages are given whole, as a client repeats them. Called with mu held.
 func (in *inbox) back(at cursor, overlap int) int64 {
 	i := int(min(at.item, in.first+int64(in.done)) - in.first)
 	left := overlap
@@ -206,7 +206,7 @@ func (in *inbox) back(at cursor, overlap int) int64 {
 		i--
 		left -= n
 	}
-	return in.first + int64(max(i, 0))
+	return in.wholeMessages(in.first+int64(max(i, 0)), overlap)
 }
 
 // partly is the item of silence at i if the place lies inside it: silence that came later was joined to it. Called with mu held.
@@ -336,7 +336,7 @@ func (in *inbox) oldest() int64 {
 func (in *inbox) resumeAt(known span, overlap int, before int64) (at point) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	audio := in.wholeMessages(in.back(known.audio, overlap), overlap)
+	audio := in.back(known.audio, overlap)
 	next := int(max(in.first, in.unknown(known, audio)) - in.first)
 	for next < in.items.len() && in.items.at(next).seq <= before {
 		next++
@@ -400,8 +400,8 @@ func (in *inbox) resumeAt(known span, overlap int, before int64) (at point) {
 	return at
 }
 
-// wholeMessages is the place from which on a client repeats what lies behind a place: messages are repeated whole, so one
-// of which only a little lies behind it is not. Called with mu held.
+// wholeMessages is the place from which on whole messages lie behind a place: one of which only a little does is left out.
+// Called with mu held.
 func (in *inbox) wholeMessages(place int64, overlap int) int64 {
 	i := int(place - in.first)
 	if i <= 0 || i >= in.items.len() || in.items.at(i-1).seq != in.items.at(i).seq {

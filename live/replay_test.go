@@ -70,6 +70,23 @@ func TestInbox_theOverlapIsNeverMoreThanThat(t *testing.T) {
 	}
 }
 
+// The memory of the ring lies in pieces, and a frame may lie in two of them. What begins with half a message here would begin with the whole of
+// it on another instance.
+func TestInbox_theOverlapBeginsWithAMessage(t *testing.T) {
+	for frames := 90; frames < 110; frames++ {
+		in := given(frames, 40)
+		here := in.place()
+		again, _ := in.rewind(span{here, here}, overlap500)
+		if again > overlap500 || again < overlap500*3/4 {
+			t.Errorf("%d frames: %d bytes again, want a little less than %d", frames, again, overlap500)
+		}
+		covered := in.resumeAt(span{in.place(), here}, 0, 0).covered
+		if repeated := (frames - int(covered)) * 40 * 32; repeated != again {
+			t.Errorf("%d frames: %d bytes are given again here, and %d elsewhere", frames, again, repeated)
+		}
+	}
+}
+
 // Of a frame that is longer than the overlap, too much is better than nothing.
 func TestInbox_aLongFrameIsRepeatedWhole(t *testing.T) {
 	in := given(4, 1000)
