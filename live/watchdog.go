@@ -44,6 +44,7 @@ type watchdog struct {
 	unproven  atomic.Bool  // the connection was opened with a handle, and has answered nothing so far
 	resumable atomic.Bool  // there is a handle
 	rebukes   atomic.Int32 // renewals for silence in a row
+	accepted  atomic.Int32 // silences in a row, of this connection
 
 	mu        sync.Mutex
 	up        Upstream      // the connection in use, until it is given up; guarded by mu, as all below
@@ -52,7 +53,6 @@ type watchdog struct {
 	began     time.Duration // when the person began to speak it
 	last      time.Duration // the newest
 	sure      bool          // one of them must be answered
-	accepted  int           // silences of this connection
 	judgement verdict       // why the connection was given up
 }
 
@@ -151,8 +151,7 @@ func (s *Session) ask(sure bool, from, to time.Time) {
 		w.first, w.began, w.sure, soon = at, s.at(from), false, w.after
 	}
 	w.last, w.sure = at, w.sure || sure
-	if sure && w.accepted > 0 {
-		w.accepted = 0
+	if sure && w.accepted.Swap(0) > 0 {
 		w.rebukes.Store(0)
 	}
 	w.mu.Unlock()
@@ -187,6 +186,7 @@ func (w *watchdog) saw(e *Event, at time.Duration) {
 	case EventAudio, EventText, EventOutputTranscript:
 	case EventGenerationComplete, EventTurnComplete, EventToolCall, EventWaiting:
 		w.rebukes.Store(0)
+		w.accepted.Store(0)
 	default:
 		return
 	}
@@ -204,7 +204,8 @@ func (s *Session) watchUpstream(up Upstream, resumed bool, now time.Time) {
 	if w.judgement == verdictNone { // it does not take the place of a silent one
 		w.rebukes.Store(0)
 	}
-	w.up, w.since, w.accepted, w.judgement = up, s.at(now), 0, verdictNone
+	w.up, w.since, w.judgement = up, s.at(now), verdictNone
+	w.accepted.Store(0)
 	w.unproven.Store(resumed)
 	w.resumable.Store(resumed)
 	w.mu.Unlock()
@@ -256,7 +257,7 @@ func (s *Session) guard(now time.Time) time.Duration {
 	case verdictNone:
 	case verdictAccepted:
 		w.first, w.last = 0, 0
-		w.accepted++
+		w.accepted.Add(1)
 	default:
 		w.judgement = judgement
 		w.rebukes.Store(v.rebukes + 1)
@@ -278,7 +279,7 @@ type sight struct {
 	sure                     bool
 	unproven                 bool
 	rebukes                  int32
-	accepted                 int
+	accepted                 int32
 	midAnswer                bool // an answer is in progress
 	excused                  bool // something else explains the silence, for now
 	speaking                 bool // the person does
@@ -289,9 +290,10 @@ type sight struct {
 // sight is called with mu held.
 func (w *watchdog) sight(now time.Duration) sight {
 	return sight{
-		now: now, since: w.since, first: w.first, began: w.began, last: w.last, sure: w.sure, accepted: w.accepted,
+		now: now, since: w.since, first: w.first, began: w.began, last: w.last, sure: w.sure,
 		heard: time.Duration(w.heard.Load()), noticed: time.Duration(w.noticed.Load()), answered: time.Duration(w.answered.Load()),
 		unproven: w.unproven.Load(), resumable: w.resumable.Load(), rebukes: w.rebukes.Load(),
+		accepted: w.accepted.Load(),
 	}
 }
 

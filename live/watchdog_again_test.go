@@ -59,6 +59,13 @@ func TestWatchdog_whereNobodyRemembersASecondQuestionIsEnough(t *testing.T) {
 		if m := find(st.browser.heard(), "warning"); m == nil || m.JSON["code"] != "memory_lost" {
 			t.Errorf("that the model has forgotten everything was not told: %v", types(st.browser.heard()))
 		}
+		time.Sleep(time.Minute) // accepted once more
+		ups[2].says(speech(40), Event{Kind: EventTurnComplete})
+		synctest.Wait()
+		st.utter(4000) // after an answer it is the first again
+		heardOf(ups[2])
+		time.Sleep(time.Minute)
+		st.wantHandles(t, "h", "h", "")
 		st.end()
 	})
 }
