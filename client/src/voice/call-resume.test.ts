@@ -236,6 +236,39 @@ describe("an answer that was lost with its upstream", () => {
     expect(captions(s)).toEqual(["Hello?", "Once upon a time"]);
   });
 
+  it("stays when it was whole, though its turn was never ended", async () => {
+    const s = await speaking("t-1");
+    s.socket.text({ type: "generation_complete" });
+    s.socket.text({ type: "output_transcript", text: ".", final: false }); // captions may come behind what they belong to
+    await redialled(s, 1012);
+    s.socket.text(resumed(0, { lost: null, upstream: "fresh" }));
+    s.socket.text({ type: "turn_restarted", reason: "instance_lost" });
+    expect(s.world.speaker!.queued).toBe(24_000 - 2400);
+    expect(s.status()).toBe("speaking");
+    expect(captions(s)).toEqual(["Hello?", "Once upon a time."]);
+    // The model may have been given the question once more, and say it anew.
+    s.socket.text({ type: "input_transcript", text: "Hello?", final: true });
+    s.socket.text({ type: "output_transcript", text: "Long ago", final: false });
+    s.socket.binary(4800);
+    expect(captions(s)).toEqual(["Hello?", "Once upon a time.", "Long ago"]);
+    // That one is lost in its middle.
+    s.socket.text({ type: "turn_restarted", reason: "upstream_lost" });
+    expect(captions(s)).toEqual(["Hello?", "Once upon a time."]);
+  });
+
+  it("is dropped when it is the one behind an answer whose turn was never ended", async () => {
+    for (const asked of [true, false]) {
+      const s = await speaking("t-1");
+      s.socket.text({ type: "generation_complete" });
+      s.world.speaker!.playAll();
+      if (asked) s.socket.text({ type: "input_transcript", text: "And then?", final: true });
+      s.socket.binary(4800);
+      s.socket.text({ type: "output_transcript", text: "They lived", final: false });
+      s.socket.text({ type: "turn_restarted", reason: "upstream_lost" });
+      expect(captions(s)).toEqual(["Hello?", "Once upon a time", ...(asked ? ["And then?"] : [])]);
+    }
+  });
+
   it("stays as it was cut when the person had cut it", async () => {
     const s = await speaking("t-1");
     s.socket.text({ type: "interrupted" });

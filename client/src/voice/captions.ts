@@ -126,7 +126,18 @@ export function turnOver(c: Captions, interrupted: boolean): Captions {
 
 /** Every word of the answer was spoken. The next question begins a turn, whether the upstream ends this one or not. */
 export function answerWhole(c: Captions): Captions {
-  return c.list.some((x) => x.who === "model" && !x.closed) ? { ...c, whole: true } : c;
+  return answering(c) ? { ...c, whole: true } : c;
+}
+
+/** An answer is being written down: pieces are appended to it. */
+export function answering(c: Captions): boolean {
+  return c.list.some((x) => x.who === "model" && !x.closed);
+}
+
+/** An answer of which every word is here stays, whatever comes next. The question may be heard `again` for that. */
+export function answerKept(c: Captions, again: boolean): Captions {
+  if (!answering(c)) return c;
+  return { ...cutShort(c, true), again: again ? c.again : undefined };
 }
 
 /** The answer in progress was lost and will be spoken anew. The question is heard once more for that. */

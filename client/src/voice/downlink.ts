@@ -21,8 +21,10 @@ export interface DownlinkOwner {
 
 /** Downlink is what the messages and the voice of the server mean for a call. */
 export class Downlink {
-  /** Content of an answer has come since the last turn was over: there is something that could be lost. */
+  /** Content of an answer has come, and not all of it: there is something that could be lost. */
   private answering = false;
+  /** All of it has come, and the turn has not been ended. Not every model ends one. */
+  private generated = false;
 
   constructor(
     private readonly run: Run,
@@ -37,7 +39,7 @@ export class Downlink {
       run.discardedMessages++;
       return;
     }
-    this.answering = true;
+    this.content();
     run.answer.push(pcm.byteLength / 2);
     run.audio?.speaker.push(pcm);
   }
@@ -58,11 +60,14 @@ export class Downlink {
       case "output_transcript":
       case "text_response":
         if (run.discarding) return;
-        this.answering = true;
+        // Captions may come behind all of what they belong to: they open no turn.
+        if (m.type === "text_response" || !this.generated || !captions.answering(store.captions)) this.content();
         return this.caption(captions.said(store.captions, m.text));
       case "interrupted":
         return this.interrupted();
       case "generation_complete":
+        this.generated ||= this.answering;
+        this.answering = false;
         this.speechComplete();
         if (run.answer.empty) this.caption(captions.answerWhole(store.captions));
         return;
@@ -137,7 +142,7 @@ export class Downlink {
 
   private interrupted(): void {
     const { run, store, owner } = this;
-    this.answering = false;
+    this.answering = this.generated = false;
     if (run.discarding) {
       // The answer to our own `interrupt`: silence fell when the person asked for it.
       run.discarding = false;
@@ -150,7 +155,7 @@ export class Downlink {
 
   private turnComplete({ turn }: Extract<ServerMessage, { type: "turn_complete" }>): void {
     const { run, store, owner } = this;
-    this.answering = false;
+    this.answering = this.generated = false;
     // It may cross our `interrupt` on the way; then what is awaited now is the answer to what came after it.
     const cut = turn.interrupted || run.discarding;
     this.caption(captions.turnOver(store.captions, cut));
@@ -164,10 +169,17 @@ export class Downlink {
 
   private turnRestarted(): void {
     // An instance that takes a session over cannot know whether the answer was whole; here it is known.
-    if (!this.answering) return;
+    if (!this.answering) return this.caption(captions.answerKept(this.store.captions, true));
     this.answering = false;
     this.caption(captions.restarted(this.store.captions));
     this.owner.dispatch("turnRestarted");
+  }
+
+  /** A piece of an answer: behind a whole one it is the next one's. */
+  private content(): void {
+    if (this.generated) this.caption(captions.answerKept(this.store.captions, false));
+    this.generated = false;
+    this.answering = true;
   }
 
   private speechComplete(): void {
