@@ -44,6 +44,8 @@ type Command struct {
 	Update    *StartConfig // what is to change; it may hold anything that start_session may
 	Count     int64
 	Time      json.RawMessage // of a ping: sent back as it came
+
+	given int64 // of one that the inbox keeps: when it went up, Unix nanoseconds
 }
 
 // size is what a queued command costs in memory, about.

@@ -68,15 +68,18 @@ type cursor struct {
 
 // mark says that the upstream's message with an index ended at a cursor.
 type mark struct {
-	index int64
 	at    cursor
-	when  int64 // it was given; Unix nanoseconds
+	index uint32
+	when  uint32 // it was given: Unix milliseconds, not before, modulo 2³²
 }
+
+// after reports whether the message was given after a time of the last weeks.
+func (m *mark) after(t time.Time) bool { return int32(m.when-uint32(t.UnixMilli())) > 0 }
 
 const (
 	maxQueuedCommands = 256
 	maxQueuedBytes    = 2 << 20
-	maxKeptItems      = 16 << 10 // when memory is short only their places are left
+	maxKeptItems      = 16 << 10
 )
 
 // item is one command, or a part of one frame of audio, on its way up.
@@ -84,15 +87,15 @@ type item struct {
 	seq int64 // number of the client message it came in
 	pos int64 // of audio: the first sample's place in the microphone's stream
 
-	chunk  *chunk // of audio; nil: silence, or no audio
-	from   int
-	length int // bytes of audio; 0: none, or none any more
-	gone   int // bytes of audio that were given and then given up for want of memory
-
+	chunk   *chunk // of audio; nil: silence, or no audio
 	command *Command
-	given   int64 // of a command: when it went up; Unix nanoseconds
-	passed  bool  // it must not be given again: the upstream knows it, or does not want it any more
+	from    uint16
+	length  uint16 // bytes of audio, at most chunkSize; 0: none, or none any more
+	passed  bool   // it must not be given again: the upstream knows it, or does not want it any more
 }
+
+// len is how many bytes of audio an item holds.
+func (it *item) len() int { return int(it.length) }
 
 // newest is the generation of the connection whose messages count.
 func (in *inbox) newest() uint64 {
@@ -215,7 +218,7 @@ func (in *inbox) appendCommand(c *Command) bool {
 		return false
 	}
 	kept := *c
-	in.items.push(item{seq: in.received, pos: in.samples, command: &kept})
+	in.push(item{seq: in.received, pos: in.samples, command: &kept})
 	in.commands++
 	in.cmdBytes += size
 	in.counters.UplinkBytes += int64(size)
@@ -244,8 +247,8 @@ func (in *inbox) drop(bytesPerMs int) (dropped int) {
 	defer in.mu.Unlock()
 	for i := in.done; in.unsent > in.maxUnsent+in.repeats+in.again && i < in.items.len(); i++ {
 		if it := in.items.at(i); it.due() {
-			in.unsent -= it.length
-			dropped += it.length
+			in.unsent -= it.len()
+			dropped += it.len()
 			in.release(it)
 		}
 	}
@@ -265,6 +268,8 @@ func (in *inbox) clear() {
 		in.items.pop()
 	}
 	in.releaseTail()
+	in.budget.give(in.placesMemory())
+	in.items, in.marks = ring[item]{}, ring[mark]{}
 	in.aside = nil
 	in.done, in.unsent, in.kept, in.keptBytes, in.commands, in.cmdBytes = 0, 0, 0, 0, 0, 0
 }
@@ -310,15 +315,15 @@ func (in *inbox) take(dst []byte, rule takeRule) (pcm []byte, c *Command, at cur
 	frame := int64(0) // the number of the one that dst ends with
 	for in.done < in.items.len() {
 		it := in.items.at(in.done)
-		if it.waiting() || it.due() && len(dst) > 0 && len(dst)+it.length > rule.most(it.seq != 0 && it.seq == frame) {
+		if it.waiting() || it.due() && len(dst) > 0 && len(dst)+it.len() > rule.most(it.seq != 0 && it.seq == frame) {
 			break
 		}
 		if it.due() {
 			frame = it.seq
 			dst = it.appendTo(dst)
-			in.unsent -= it.length
-			in.again = max(0, in.again-it.length)
-			in.kept += it.length
+			in.unsent -= it.len()
+			in.again = max(0, in.again-it.len())
+			in.kept += it.len()
 		}
 		in.give()
 		in.mergeSilence()
@@ -348,8 +353,8 @@ func (in *inbox) give() {
 			it.command = nil
 		} else {
 			in.keptBytes += it.command.cost()
+			it.command.given = time.Now().UnixNano()
 		}
-		it.given = time.Now().UnixNano()
 	}
 	in.done++
 }
@@ -365,8 +370,7 @@ func (in *inbox) trim() {
 	}
 }
 
-// outlived reports whether the oldest item holds nothing and is older than the oldest audio would be: where memory is short
-// only such places are left, and they take some too.
+// outlived reports whether the oldest item holds nothing and is older than the oldest audio would be.
 func (in *inbox) outlived() bool {
 	it := in.items.at(0)
 	return it.length == 0 && in.here().pos-it.pos > int64(in.maxKept/2)
@@ -376,7 +380,7 @@ func (in *inbox) outlived() bool {
 func (in *inbox) forget() {
 	switch it := in.items.at(0); {
 	case it.length > 0:
-		in.kept -= it.length
+		in.kept -= it.len()
 		in.release(it)
 	case it.command != nil:
 		in.keptBytes -= it.command.cost()

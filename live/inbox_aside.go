@@ -53,7 +53,7 @@ func (in *inbox) setAside() {
 	a := asideItem{item: *it, place: in.first}
 	for i := range in.marks.len() {
 		if m := in.marks.at(i); m.at.item > a.place {
-			a.index = m.index
+			a.index = int64(m.index)
 			break
 		}
 	}
@@ -161,7 +161,7 @@ func (in *inbox) takeAside() *Command {
 		if it.passed {
 			continue
 		}
-		it.given = time.Now().UnixNano()
+		it.command.given = time.Now().UnixNano()
 		in.given(it.command)
 		return it.command
 	}

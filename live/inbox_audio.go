@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"sync"
 	"time"
+	"unsafe"
 )
 
 // This part of the inbox stores audio: speech in pooled chunks, silence as a length. Silence is what consists of zeros only:
@@ -59,9 +60,9 @@ func (in *inbox) appendAudio(pcm []byte, now time.Time) {
 		t := in.tail
 		n := copy(t.data[t.used:], pcm)
 		if last := in.lastShort(n); last != nil {
-			last.length += n
+			last.length += uint16(n)
 		} else {
-			in.items.push(item{seq: in.received, pos: in.samples, chunk: t, from: t.used, length: n})
+			in.push(item{seq: in.received, pos: in.samples, chunk: t, from: uint16(t.used), length: uint16(n)})
 			t.refs++
 		}
 		t.used += n
@@ -74,10 +75,10 @@ func (in *inbox) appendAudio(pcm []byte, now time.Time) {
 func (in *inbox) appendSilence(bytes int) {
 	for bytes > 0 {
 		n := min(bytes, chunkSize)
-		if last := in.newestWaiting(); last != nil && last.silent() && last.length+n <= shortItem {
-			last.length += n
+		if last := in.newestWaiting(); last != nil && last.silent() && last.len()+n <= shortItem {
+			last.length += uint16(n)
 		} else {
-			in.items.push(item{seq: in.received, pos: in.samples, length: n})
+			in.push(item{seq: in.received, pos: in.samples, length: uint16(n)})
 		}
 		in.samples += int64(n / 2)
 		bytes -= n
@@ -107,7 +108,7 @@ func (in *inbox) mergeSilence() {
 		return
 	}
 	it, last := in.items.at(n-2), in.items.at(n-1)
-	if !it.silent() || !last.silent() || it.passed || last.passed || it.end() != last.pos || it.length+last.length > chunkSize {
+	if !it.silent() || !last.silent() || it.passed || last.passed || it.end() != last.pos || it.len()+last.len() > chunkSize {
 		return
 	}
 	it.length += last.length
@@ -118,27 +119,75 @@ func (in *inbox) mergeSilence() {
 // newChunk takes memory for audio. When the budget is used up it is taken from the oldest speech that is kept here; what was
 // not sent yet is worth more than the budget.
 func (in *inbox) newChunk() *chunk {
-	for i := 0; !in.budget.take(chunkMemory); i++ {
-		if i == in.done {
+	for !in.budget.take(chunkMemory) {
+		if !in.giveUp() {
 			in.budget.must(chunkMemory)
 			break
 		}
-		in.giveUp(in.items.at(i))
 	}
 	c := chunks.Get().(*chunk)
 	c.used, c.refs = 0, 0
 	return c
 }
 
-// giveUp frees the audio of an item that was given and is kept.
-func (in *inbox) giveUp(it *item) {
-	if it.chunk == nil {
-		return
+// giveUp forgets the oldest item, which was given and is kept, for want of memory. It reports false when there is none. A renewal
+// tells by its place what is lost with it.
+func (in *inbox) giveUp() bool {
+	if in.done == 0 {
+		return false
 	}
-	in.kept -= it.length
-	in.givenUp += int64(it.length)
-	it.gone = it.length
-	in.release(it)
+	in.givenUp += int64(in.items.at(0).len())
+	in.setAside()
+	in.forget()
+	return true
+}
+
+// What places take counts against the budget as the speech does.
+const (
+	itemMemory = int64(unsafe.Sizeof(item{}))
+	markMemory = int64(unsafe.Sizeof(mark{}))
+	fewItems   = 64 // so many are kept though they are not needed
+)
+
+// placesMemory is what places take now.
+func (in *inbox) placesMemory() int64 {
+	return int64(len(in.items.buf))*itemMemory + int64(len(in.marks.buf))*markMemory
+}
+
+// push makes an item the newest. Where the memory for more is not there, the oldest make room.
+func (in *inbox) push(it item) {
+	for n := in.items.growth(); n > 0 && !in.budget.take(int64(n)*itemMemory); n = in.items.growth() {
+		if !in.giveUp() {
+			in.budget.must(int64(n) * itemMemory)
+			break
+		}
+	}
+	in.items.push(it)
+}
+
+// pushMark does the same for a mark.
+func (in *inbox) pushMark(m mark) {
+	for n := in.marks.growth(); n > 0 && !in.budget.take(int64(n)*markMemory); n = in.marks.growth() {
+		if !in.giveUp() {
+			in.budget.must(int64(n) * markMemory)
+			break
+		}
+		in.popMarks()
+	}
+	in.marks.push(m)
+	in.popMarks()
+}
+
+// popMarks forgets the marks of what is kept no more.
+func (in *inbox) popMarks() {
+	for in.marks.len() > 1 && in.marks.at(0).at.item < in.first {
+		in.marks.pop()
+	}
+}
+
+// fit gives back what a long speech has taken, when little of it is kept any more.
+func (in *inbox) fit() {
+	in.budget.give(int64(in.items.fit(fewItems))*itemMemory + int64(in.marks.fit(fewItems))*markMemory)
 }
 
 func (in *inbox) freeChunk(c *chunk) {
@@ -152,7 +201,7 @@ const shortItem = 512
 // lastShort is the newest item when it has yet to be given and n bytes more at the end of the tail may join it.
 func (in *inbox) lastShort(n int) *item {
 	it := in.newestWaiting()
-	if it == nil || it.chunk == nil || it.chunk != in.tail || it.from+it.length != in.tail.used || it.length+n > shortItem {
+	if it == nil || it.chunk == nil || it.chunk != in.tail || int(it.from+it.length) != in.tail.used || it.len()+n > shortItem {
 		return nil
 	}
 	return it

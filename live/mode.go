@@ -29,7 +29,7 @@ func (in *inbox) enclose() {
 // put makes a mark the item at i. Called with mu held.
 func (in *inbox) put(i int, it item, kind CommandKind) {
 	it.command = &Command{Kind: kind}
-	in.items.push(it)
+	in.push(it)
 	for at := in.items.len() - 1; at > i; at-- {
 		*in.items.at(at) = *in.items.at(at - 1)
 	}

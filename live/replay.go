@@ -30,13 +30,13 @@ func (in *inbox) settled(now time.Time, overlap int) span {
 		if it.command == nil {
 			continue
 		}
-		if now.Sub(time.Unix(0, it.given)) > inFlight {
+		if now.Sub(time.Unix(0, it.command.given)) > inFlight {
 			return known
 		}
 		known.commands = cursor{item: in.first + int64(i), pos: it.pos}
 	}
 	for _, it := range in.unknownAside(in.base) { // given on this connection
-		if now.Sub(time.Unix(0, it.given)) <= inFlight {
+		if now.Sub(time.Unix(0, it.command.given)) <= inFlight {
 			known.commands = it.at().earlier(known.commands)
 		}
 	}
@@ -70,13 +70,10 @@ func (in *inbox) marked(index int64, at cursor) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	now := time.Now().UnixNano()
-	in.marks.push(mark{index, at, now})
+	in.pushMark(mark{at, uint32(index), uint32((now + int64(time.Millisecond) - 1) / int64(time.Millisecond))})
 	in.probe.passed(at.pos, now)
 	if in.aside != nil {
 		in.markAside(index)
-	}
-	for in.marks.len() > 1 && in.marks.at(0).at.item < in.first {
-		in.marks.pop()
 	}
 }
 
@@ -89,7 +86,7 @@ func (in *inbox) consumed(index int64) span {
 	known := in.base
 	for i := range in.marks.len() {
 		m := in.marks.at(i)
-		if m.index > index {
+		if int64(m.index) > index {
 			break
 		}
 		known = span{m.at, m.at.later(in.base.commands)}
@@ -129,7 +126,7 @@ func (in *inbox) reached(t time.Time) cursor {
 	}
 	for i := range in.marks.len() {
 		m := in.marks.at(i)
-		if m.when > t.UnixNano() {
+		if m.after(t) {
 			break
 		}
 		if m.at.item > at.item {
@@ -176,6 +173,7 @@ func (in *inbox) cover(known span, overlap int) {
 		in.forget()
 	}
 	in.coverAside(known)
+	in.fit()
 }
 
 // unknown is the first command before an item that a span does not know and that would have to be given again; the
@@ -199,7 +197,7 @@ func (in *inbox) back(at cursor, overlap int) int64 {
 		left -= int(at.pos-it.pos) * 2
 	}
 	for i > 0 && left > 0 {
-		n := in.items.at(i - 1).length
+		n := in.items.at(i - 1).len()
 		if n > left && 4*left <= overlap {
 			break
 		}
@@ -231,7 +229,7 @@ func (in *inbox) rewind(known span, overlap int) (again, lost int) {
 	in.probe.since = 0 // what a renewal takes is told by itself
 	audio := in.back(known.audio, overlap)
 	if it := in.partly(int(known.audio.item-in.first)-1, known.audio); it != nil && overlap == 0 {
-		it.length -= int(known.audio.pos-it.pos) * 2
+		it.length -= uint16(known.audio.pos-it.pos) * 2
 		it.pos = known.audio.pos
 	}
 	if in.first > known.audio.item {
@@ -247,19 +245,15 @@ func (in *inbox) rewind(known span, overlap int) (again, lost int) {
 	for i := range in.items.len() {
 		it, place := in.items.at(i), in.first+int64(i)
 		before := place < in.everGiven
-		if place >= known.audio.item {
-			lost += it.gone
-			it.gone = 0
-		}
 		switch {
 		case it.length > 0:
 			if it.passed = before && place < audio; it.passed {
-				in.kept += it.length
+				in.kept += it.len()
 				continue
 			}
-			in.unsent += it.length
+			in.unsent += it.len()
 			if before {
-				again += it.length
+				again += it.len()
 			}
 		case it.command != nil:
 			if it.passed = before && place < known.commands.item || it.command.bound(); it.passed {
@@ -279,7 +273,7 @@ func (in *inbox) rewind(known span, overlap int) (again, lost int) {
 	in.done, in.again = next, again
 	in.base = span{in.here(), in.here().later(known.commands)}
 	in.dropEmptyActivities()
-	in.marks = ring[mark]{}
+	in.marks.n = 0
 	return again, lost
 }
 
@@ -409,7 +403,7 @@ func (in *inbox) wholeMessages(place int64, overlap int) int64 {
 	}
 	rest, next := 0, i
 	for ; next < in.items.len() && in.items.at(next).seq == in.items.at(i).seq; next++ {
-		rest += in.items.at(next).length
+		rest += in.items.at(next).len()
 	}
 	if 4*rest > overlap {
 		return place
