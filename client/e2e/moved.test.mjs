@@ -107,17 +107,22 @@ describe("a server that is replaced", () => {
   const env = { STONEPOT_RESUME_KEYS: randomBytes(32).toString("base64") };
 
   /**
-   * @param {(page: Page, replace: (signal: NodeJS.Signals) => Promise<void>, heard: ReturnType<typeof listen>) => Promise<void>} story
+   * @typedef {(signal: NodeJS.Signals, options?: { forgetful?: boolean }) => Promise<void>} Replace whose model is `forgetful` knows no handle
+   * @param {(page: Page, replace: Replace, heard: ReturnType<typeof listen>) => Promise<void>} story
    */
   async function onReplaced(story) {
-    const model = await startSimulator();
+    let model = await startSimulator();
     let current = await startStonepot({ ...env, ...model.env });
     const { url, port } = current;
-    /** @param {NodeJS.Signals} signal */
-    const replace = async (signal) => {
+    /** @type {Replace} */
+    const replace = async (signal, { forgetful = false } = {}) => {
       current.kill(signal);
       const code = await current.stop();
       if (signal === "SIGTERM") assert.equal(code, 0, current.log());
+      if (forgetful) {
+        await model.stop();
+        model = await startSimulator();
+      }
       current = await startStonepot({ ...env, ...model.env }, "", port);
     };
     try {
@@ -150,6 +155,25 @@ describe("a server that is replaced", () => {
       await ask("Who built it, and of which stone?");
       assert.equal(await sessionOf(page), id);
       assertWhole((await facts(page)).captions.slice(before), ["How old is the bridge?", "Who built it, and of which stone?"]);
+      await end(page);
+    }));
+
+  it("by one whose model has forgotten the conversation: a quiet line says so where it happened, and to a screen reader", { timeout: 90_000 }, () =>
+    onReplaced(async (page, replace) => {
+      await start(page);
+      await muted(page);
+      await write(page, "How old is the bridge?");
+      const answered = (/** @type {import("./page.mjs").Facts} */ f) => f.captions.at(-1)?.text.endsWith('".') === true && f.status === "listening";
+      const before = await until(page, "the answer", answered, 40_000);
+      await replace("SIGTERM", { forgetful: true });
+      const line = "The model no longer remembers what was said before.";
+      await until(page, "the line", (f) => f.captions.at(-1)?.text === line);
+      assert.equal(await page.locator("[role=status][data-happened]").textContent(), line);
+      assert.equal(await page.locator("[data-notice]").count(), 0, "nothing louder");
+      await accessible(page, "a conversation that was forgotten");
+      await write(page, "Which bridge?");
+      const { captions } = await until(page, "the next answer", (f) => f.captions.length > before.captions.length + 2 && answered(f), 40_000);
+      assert.deepEqual(captions.slice(before.captions.length).map((c) => c.who), ["notice", "person", "model"]);
       await end(page);
     }));
 

@@ -1,4 +1,5 @@
 // What screenshots.mjs takes pictures of. A scene comes by its states as a person would, and shares a conversation among them where it can.
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { startFaultProxy } from "./fault-proxy.mjs";
 import { press, until, write } from "./page.mjs";
@@ -27,6 +28,7 @@ export const scenes = {
   writing: { tight: true, play: writing },
   problems: { play: problems },
   moving: { play: moving },
+  forgotten: { tight: true, play: forgotten },
   operator: { play: operator },
   others: { play: others },
 };
@@ -224,6 +226,29 @@ async function moving({ server, open, shoot }) {
     await end(twin);
   } finally {
     await proxy.close();
+  }
+}
+
+/** The server is replaced, and the model of the next one knows nothing of the conversation. @param {Set} set */
+async function forgotten({ open, shoot }) {
+  const env = { STONEPOT_RESUME_KEYS: randomBytes(32).toString("base64") };
+  let server = await startStonepot(env);
+  try {
+    const page = await open(server.url);
+    await start(page);
+    await press(page, "Mute");
+    await write(page, "How old is the bridge?");
+    await until(page, "the answer", (f) => f.captions.at(-1)?.text.endsWith('".') === true && f.status === "listening", 40_000);
+    await server.stop();
+    server = await startStonepot(env, "", server.port);
+    await page.locator("[data-who=notice]").waitFor();
+    await shoot(page, "forgotten-1-line");
+    await write(page, "Which bridge?");
+    await until(page, "the next answer", (f) => f.captions.at(-1)?.text.endsWith('".') === true && f.status === "listening", 40_000);
+    await shoot(page, "forgotten-2-goes-on");
+    await end(page);
+  } finally {
+    await server.stop();
   }
 }
 

@@ -79,6 +79,7 @@ export function CaptionList({ captions, announce }: { captions: readonly Caption
 }
 
 function Line({ caption }: { caption: Caption }) {
+  if (caption.who === "notice") return <NoticeLine caption={caption} />;
   const person = caption.who === "person";
   return (
     <li
@@ -104,6 +105,15 @@ function Line({ caption }: { caption: Caption }) {
         {caption.text}
         {caption.interrupted && <bdi className="text-sm text-muted italic">{" "}(interrupted)</bdi>}
       </p>
+    </li>
+  );
+}
+
+/** What happened to the conversation here: quieter than what was said. */
+function NoticeLine({ caption }: { caption: Caption }) {
+  return (
+    <li data-who="notice" className="caption flex items-center gap-2 text-muted before:h-px before:flex-1 before:bg-line after:h-px after:flex-1 after:bg-line">
+      <p className="max-w-[88%] text-center text-xs text-balance">{caption.text}</p>
     </li>
   );
 }

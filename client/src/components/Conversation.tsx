@@ -17,7 +17,7 @@ import { Quality } from "./Quality";
 import { SettingsButton } from "./SettingsButton";
 import { TalkButton } from "./TalkButton";
 import { Timer } from "./Timer";
-import { announcementFor, noticeWords, wordsFor } from "./words";
+import { announcementFor, happened, noticeWords, wordsFor } from "./words";
 
 /** The whole page: a stage with the button, and beside or below it what was said. */
 export function Conversation() {
@@ -87,6 +87,10 @@ export function Conversation() {
             <TalkButton call={call} snapshot={snapshot} onStart={start} onType={type} />
             <p role="status" className="sr-only">
               {announcementFor(snapshot)}
+            </p>
+            {/* Where captions are read out as they come, the line among them is too. */}
+            <p role="status" data-happened className={settings.captions ? "sr-only" : "text-center text-sm text-balance text-muted empty:hidden"}>
+              {settings.captions && snapshot.textOnly ? "" : happened(snapshot)}
             </p>
             {status === "failed" && problem ? (
               <ProblemCard call={call} problem={problem} sessionId={snapshot.session?.id} offer={snapshot.offer} onType={startWriting} onStart={start} />

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { idle, type CallSnapshot } from "@/voice/snapshot";
 import type { Status } from "@/voice/state";
-import { actionFor, announcementFor } from "./words";
+import { actionFor, announcementFor, happened } from "./words";
 
 const turn: Status[] = ["listening", "thinking", "speaking", "interrupted", "thinking", "speaking", "listening"];
 const at = (status: Status, more: Partial<CallSnapshot> = {}): CallSnapshot => ({ ...idle, status, ...more });
@@ -17,6 +17,18 @@ describe("what a screen reader says", () => {
     const said = [at("connecting"), at("listening"), at("listening", { muted: true }), at("ending"), at("ended")].map(announcementFor);
     expect(new Set(said).size).toBe(5);
     expect(said).not.toContain("");
+  });
+});
+
+describe("what happened to the conversation", () => {
+  const caption = { id: 1, text: "Hello", closed: true, interrupted: false, at: 1, until: 1 } as const;
+  const told = [{ ...caption, who: "person" }, { ...caption, who: "notice", text: "It forgot." }, { ...caption, who: "person" }] as const;
+
+  it("is told while the conversation goes on, and not of one that is over", () => {
+    expect(happened(at("listening", { captions: told }))).toBe("It forgot.");
+    expect(happened(at("listening", { captions: told.slice(0, 1) }))).toBe("");
+    expect(happened(at("ended", { captions: told }))).toBe("");
+    expect(happened(at("idle", { captions: told, offer: "continue" }))).toBe("");
   });
 });
 

@@ -69,6 +69,11 @@ export function announcementFor(s: CallSnapshot): string {
   }
 }
 
+/** What happened to the conversation last, as a line in its text says, while it is under way. */
+export function happened(s: CallSnapshot): string {
+  return isLive(s.status) ? (s.captions.findLast((x) => x.who === "notice")?.text ?? "") : "";
+}
+
 /** What the big button does now. */
 export function actionFor(s: CallSnapshot): string {
   if (isHeld(s)) return s.talking ? "Listening, let go when done" : "Hold to speak";

@@ -278,6 +278,36 @@ describe("an answer that was lost with its upstream", () => {
   });
 });
 
+describe("a model that has forgotten the conversation", () => {
+  const forgot = { type: "warning", sessionId: "s-1", code: "memory_lost", message: "The model has forgotten the conversation so far." };
+  const line = "The model no longer remembers what was said before.";
+
+  it("is told where it happened, once, and what is said goes on below", async () => {
+    const s = await listening();
+    s.socket.text(forgot);
+    expect(captions(s)).toEqual([]); // nothing was said that it could have forgotten
+    s.socket.text({ type: "input_transcript", text: "Hello?", final: true });
+    s.socket.text({ type: "output_transcript", text: "Hello.", final: false });
+    s.socket.text(turnComplete());
+    s.socket.text(forgot);
+    s.socket.text(forgot);
+    s.socket.text({ type: "input_transcript", text: "Who are", final: false });
+    s.socket.text({ type: "input_transcript", text: " you?", final: true });
+    s.socket.text({ type: "output_transcript", text: "Nobody", final: false });
+    expect(s.call.getSnapshot().captions.map((c) => `${c.who}: ${c.text}`)).toEqual([
+      "person: Hello?", "model: Hello.", `notice: ${line}`, "person: Who are you?", "model: Nobody",
+    ]);
+    expect(s.call.getSnapshot().session?.lastWarning).toMatch(/^memory_lost/);
+  });
+
+  it("is told in the middle of an answer without taking it apart", async () => {
+    const s = await speaking();
+    s.socket.text(forgot);
+    s.socket.text({ type: "output_transcript", text: ", long ago", final: false });
+    expect(captions(s)).toEqual(["Hello?", "Once upon a time, long ago", line]);
+  });
+});
+
 describe("an interruption by hand", () => {
   it("is said again where it was lost, and the rest of the answer is dropped until it is answered", async () => {
     const s = await speaking("t-1");

@@ -1,11 +1,11 @@
 // The conversation as text, from the pieces in which both sides' transcripts arrive. Pure: the list is never changed,
 // only replaced.
 
-/** What one side said, or wrote, in one turn; an answer grows while it is spoken. */
+/** What one side said, or wrote, in one turn; an answer grows while it is spoken. Or a notice: what happened to the conversation there. */
 export interface Caption {
   /** Stable while the caption grows. */
   readonly id: number;
-  readonly who: "person" | "model";
+  readonly who: "person" | "model" | "notice";
   readonly text: string;
   /** No more pieces will be appended. */
   readonly closed: boolean;
@@ -96,6 +96,13 @@ export function said(c: Captions, text: string): Captions {
   if (open >= 0) return replace(c, open, (x) => ({ ...x, text: x.text + text }));
   if (text.trim() === "") return c;
   return add(c, { who: "model", text: text.trimStart(), closed: false, interrupted: false });
+}
+
+/** Notes what happened to the conversation here; not twice in the same place. */
+export function noted(c: Captions, text: string): Captions {
+  const last = c.list.at(-1);
+  if (!last || (last.who === "notice" && last.text === text)) return c;
+  return add(c, { who: "notice", text, closed: true, interrupted: false });
 }
 
 /**

@@ -6,6 +6,9 @@ import type { Run } from "./run";
 import { maxResponses, readyFacts } from "./snapshot";
 import type { Event } from "./state";
 
+/** Stands in the conversation where the model has lost its beginning. */
+const memoryLost = "The model no longer remembers what was said before.";
+
 /** What a downlink needs of the call that it belongs to. */
 export interface DownlinkOwner {
   dispatch(event: Event): void;
@@ -92,6 +95,7 @@ export class Downlink {
         return store.clearNotice("tool");
       case "warning":
         if (m.field) owner.refused(m.field);
+        if (m.code === "memory_lost") this.caption(captions.noted(store.captions, memoryLost));
         return store.session({ lastWarning: `${m.code}: ${m.message}` });
       case "error":
         run.problem = problemOf(m.code, m.error);

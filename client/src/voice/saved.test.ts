@@ -37,6 +37,7 @@ const saved: Saved = {
   captions: [
     { id: 7, who: "person", text: "Hello?", closed: true, interrupted: false, at: 1_799_999_990_000, until: 1_799_999_991_000 },
     { id: 9, who: "model", text: "Hi, ünï 你好", closed: false, interrupted: true, at: 1_799_999_992_000, until: 1_799_999_993_000 },
+    { id: 10, who: "notice", text: "It forgot.", closed: true, interrupted: false, at: 1_799_999_994_000, until: 1_799_999_994_000 },
   ],
 };
 

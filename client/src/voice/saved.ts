@@ -96,7 +96,7 @@ function revive(saved: Fields, at: number): Saved {
     },
     captions: saved.list("captions").map((caption, id) => ({
       id,
-      who: caption.string("who") === "person" ? "person" : "model",
+      who: speaker(caption.string("who")),
       text: caption.string("text"),
       closed: caption.boolean("closed"),
       interrupted: caption.boolean("interrupted"),
@@ -104,6 +104,10 @@ function revive(saved: Fields, at: number): Saved {
       until: caption.number("until", 0),
     })),
   };
+}
+
+function speaker(who: string): Caption["who"] {
+  return who === "person" || who === "notice" ? who : "model";
 }
 
 function newest(captions: readonly Caption[]): readonly Caption[] {

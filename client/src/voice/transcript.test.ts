@@ -35,6 +35,12 @@ describe("a transcript", () => {
     expect(times).toEqual(["00:00:00,000 --> 00:00:00,001", "00:00:00,000 --> 00:00:00,050", "00:00:00,050 --> 00:00:01,050"]);
   });
 
+  it("tells what happened, which nobody has said", () => {
+    const happened = [...conversation, caption(4, "notice", "It forgot.", 3_724_004, 3_724_004)];
+    expect(transcriptText(happened)).toMatch(/\n\n\[01:02:04\] \(It forgot\.\)\n$/);
+    expect(transcriptSrt(happened)).toMatch(/\n\(It forgot\.\)\n$/);
+  });
+
   it("as JSON carries the session and the time of day", () => {
     const read = JSON.parse(transcriptJson(conversation, { ...noSession, id: "s-1", model: "m" })) as Record<string, unknown>;
     expect(read.session).toEqual({ id: "s-1", model: "m", voice: "", language: "", simulated: false });

@@ -43,7 +43,7 @@ function write(format: TranscriptFormat, captions: readonly Caption[], session: 
 /** One paragraph for each caption: time since the first one, who, what. */
 export function transcriptText(captions: readonly Caption[]): string {
   const from = captions[0]?.at ?? 0;
-  return captions.map((x) => `[${clock(x.at - from)}] ${speaker(x)}: ${words(x)}\n`).join("\n");
+  return captions.map((x) => `[${clock(x.at - from)}] ${line(x)}\n`).join("\n");
 }
 
 /** Subtitles for a recording that begins with the first caption: one at a time, each long enough to be read where there is time. */
@@ -55,8 +55,8 @@ export function transcriptSrt(captions: readonly Caption[]): string {
       // Whoever speaks next takes its place, but not at the same instant: players drop what lasts no time.
       const end = Math.max(x.at + 1, Math.min(wanted, captions[i + 1]?.at ?? wanted));
       // A blank line would end the subtitle.
-      const text = words(x).replaceAll(/\n\s*\n/g, "\n");
-      return `${i + 1}\n${srtTime(x.at - from)} --> ${srtTime(end - from)}\n${speaker(x)}: ${text}\n`;
+      const text = line(x).replaceAll(/\n\s*\n/g, "\n");
+      return `${i + 1}\n${srtTime(x.at - from)} --> ${srtTime(end - from)}\n${text}\n`;
     })
     .join("\n");
 }
@@ -74,8 +74,10 @@ export function transcriptJson(captions: readonly Caption[], session?: SessionFa
   return JSON.stringify({ session: about, captions: list }, null, 2) + "\n";
 }
 
-function speaker(x: Caption): string {
-  return x.who === "person" ? "You" : "Model";
+/** Who, and what; of a notice, which nobody has said, what. */
+function line(x: Caption): string {
+  if (x.who === "notice") return `(${words(x)})`;
+  return `${x.who === "person" ? "You" : "Model"}: ${words(x)}`;
 }
 
 function words(x: Caption): string {
