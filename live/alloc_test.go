@@ -34,7 +34,7 @@ func join(tb testing.TB, g *Gateway, cfg *Config, resumable bool) (r *reader, do
 	if p.resumable != resumable {
 		tb.Fatalf("the session is resumable: %v, want %v", p.resumable, resumable)
 	}
-	s := newSession(g, Backend{Name: BackendGemini}, cfg, Client{}, p)
+	s := newSession(g, &Backend{Name: BackendGemini}, cfg, Client{}, &p)
 	l, err := s.attach(b, nil)
 	if err != nil {
 		tb.Fatal(err)
@@ -75,7 +75,7 @@ func (l *listener) hear() {
 	l.unacked = 0
 	l.acks++
 	l.text = append(strconv.AppendInt(append(l.text[:0], `{"type":"ack","received":`...), l.received, 10), '}')
-	if err := l.dialect.Decode(Frame{Data: l.text}, &l.ack); err != nil {
+	if err := l.out.dialect.Decode(Frame{Data: l.text}, &l.ack); err != nil {
 		l.undecoded = err
 		return
 	}

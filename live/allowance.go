@@ -9,9 +9,9 @@ import (
 // replaced may have a message left.
 type allowance struct {
 	mu       sync.Mutex
-	audio    limiter // seconds of audio
-	messages limiter // of everything else
-	since    time.Time
+	audio    limiter       // seconds of audio
+	messages limiter       // of everything else
+	since    time.Duration // the newest connection came, since the process began; 0: none has
 }
 
 // What a client that resumes may send at once on top of its limits: as much as it keeps.
@@ -34,13 +34,13 @@ func (a *allowance) attached(resumed bool, now time.Time) {
 	defer a.mu.Unlock()
 	if resumed {
 		since := repeatedAudio
-		if !a.since.IsZero() {
-			since = min(since, now.Sub(a.since))
+		if a.since != 0 {
+			since = min(since, now.Sub(processBegan)-a.since)
 		}
 		a.audio.more(since.Seconds())
 		a.messages.more(repeatedMessages * since.Seconds() / repeatedAudio.Seconds())
 	}
-	a.since = now
+	a.since = now.Sub(processBegan)
 }
 
 // take spends n seconds of audio, or n other messages: see limiter.take.

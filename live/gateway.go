@@ -24,13 +24,15 @@ type Backend struct {
 // Gateway admits, tracks and drains sessions. It is safe for concurrent use.
 type Gateway struct {
 	// Static after NewGateway.
-	backends map[string]Backend
+	backends map[string]*Backend
 	log      *slog.Logger
 	statics  *statistics
 	idle     chan struct{} // closed when the gateway drains and nothing is left
 	instance string        // this process, in tickets
 	sealer   *sealer
 	budget   *budget // resume.memory
+
+	plans plans
 
 	config atomic.Pointer[Config] // replaced by Reconfigure; a session keeps the one it began with
 
@@ -52,7 +54,7 @@ func NewGateway(cfg Config, backends []Backend, log *slog.Logger) *Gateway {
 		panic(err)
 	}
 	g := &Gateway{
-		backends:  make(map[string]Backend, len(backends)),
+		backends:  make(map[string]*Backend, len(backends)),
 		log:       log,
 		statics:   newStatistics(),
 		idle:      make(chan struct{}),
@@ -65,7 +67,7 @@ func NewGateway(cfg Config, backends []Backend, log *slog.Logger) *Gateway {
 		elsewhere: make(map[string]elsewhere),
 	}
 	for _, b := range backends {
-		g.backends[b.Name] = b
+		g.backends[b.Name] = &b
 	}
 	g.config.Store(&cfg)
 	return g
@@ -83,7 +85,10 @@ func (g *Gateway) Config() Config { return *g.config.Load() }
 // Backend finds a configured backend.
 func (g *Gateway) Backend(name string) (Backend, bool) {
 	b, ok := g.backends[name]
-	return b, ok
+	if !ok {
+		return Backend{}, false
+	}
+	return *b, true
 }
 
 // receive lets a door wait, so that Drain knows of it meanwhile.
@@ -108,7 +113,7 @@ func (g *Gateway) seat(d *door, slot *Slot, start *Start) (*Session, *link) {
 	if start.Resume != nil {
 		return g.resume(d, slot, start.Resume)
 	}
-	p, err := resolve(slot.config, slot.backend.Name, &start.Config)
+	p, err := g.plans.plan(slot.config, slot.backend.Name, &start.Config)
 	if err != nil {
 		m := asMessageError(err)
 		d.turnAway(*m.Ends, m.Message, m.Field)

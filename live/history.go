@@ -17,12 +17,10 @@ const (
 // history is the conversation as text, as far as its transcripts tell. A connection that cannot be resumed by a handle
 // is seeded with it.
 type history struct {
-	mu     sync.Mutex
-	turns  []HistoryTurn
-	bytes  int
-	halves [2]exchange // the person's half of the turn that is going on, and what was said into the answer
-	at     int         // which of them is which
-	model  strings.Builder
+	mu    sync.Mutex
+	turns []HistoryTurn
+	bytes int
+	open  *exchanges // what is going on; nil: nothing has been said so far
 
 	cut   bool // the answer was interrupted: what is heard from now on belongs to the next turn
 	known bool // the last finished turn left a text
@@ -31,11 +29,29 @@ type history struct {
 	typedLast string // what was written in them
 }
 
+// exchanges are the halves of the turn that is going on. Most idle sessions have none.
+type exchanges struct {
+	person [2]exchange // the person's half, and what was said into the answer
+	at     int         // which of them is which
+	model  strings.Builder
+}
+
+// both are they. Called with mu held.
+func (h *history) both() *exchanges {
+	if h.open == nil {
+		h.open = new(exchanges)
+	}
+	return h.open
+}
+
 // now is the person's half of the turn that is going on. Called with mu held.
-func (h *history) now() *exchange { return &h.halves[h.at] }
+func (h *history) now() *exchange { return &h.both().person[h.open.at] }
 
 // next is what the person has said into the answer: the model has yet to answer it. Called with mu held.
-func (h *history) next() *exchange { return &h.halves[1-h.at] }
+func (h *history) next() *exchange { return &h.both().person[1-h.open.at] }
+
+// model is the model's half. Called with mu held.
+func (h *history) model() *strings.Builder { return &h.both().model }
 
 // exchange is the person's half of a turn.
 type exchange struct {
@@ -63,7 +79,7 @@ func (h *history) interrupted() {
 func (h *history) said(text string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	write(&h.model, text)
+	write(h.model(), text)
 }
 
 // typed notes a text of the person that does not come back as a transcript. answering says that it came into an answer, to
@@ -98,15 +114,15 @@ func (h *history) turn(unanswered []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.putOff(unanswered)
-	h.known = h.model.Len() > 0
+	h.known = h.model().Len() > 0
 	h.typedLast = strings.TrimSpace(h.typedLast + "\n" + h.now().written.String())
 	if more := len(h.typedLast) - maxHistoryBytes; more > 0 {
 		h.typedLast = strings.ToValidUTF8(h.typedLast[more:], "")
 	}
 	h.add("user", &h.now().written)
 	h.add("user", &h.now().spoken)
-	h.add("model", &h.model)
-	h.at, h.cut = 1-h.at, false
+	h.add("model", h.model())
+	h.open.at, h.cut = 1-h.open.at, false
 }
 
 // unhear forgets how a model that takes texts as speech has written some down: it will be given them again, and do so once more.
@@ -210,7 +226,7 @@ func (h *history) restart() (heard bool) {
 	heard = h.now().spoken.Len() > 0 || h.next().spoken.Len() > 0
 	h.now().spoken.Reset()
 	h.next().spoken.Reset()
-	h.model.Reset()
+	h.model().Reset()
 	return heard
 }
 

@@ -23,8 +23,8 @@ func (s *Session) Info() SessionInfo {
 		Counters:   r.counters,
 		Usage:      totals(r.usage),
 	}
-	if !l.ready.IsZero() {
-		info.StartupMs = milliseconds(l.ready.Sub(s.created))
+	if l.startup > 0 {
+		info.StartupMs = milliseconds(l.startup)
 	}
 	return info
 }
@@ -79,8 +79,8 @@ func (s *Session) logEnd() {
 		"counters", r.counters,
 		"usage", totals(r.usage),
 	}
-	if !l.ready.IsZero() {
-		args = append(args, "startupMs", milliseconds(l.ready.Sub(s.created)))
+	if l.startup > 0 {
+		args = append(args, "startupMs", milliseconds(l.startup))
 	}
 	if l.detail != "" {
 		args = append(args, "detail", l.detail)

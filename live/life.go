@@ -10,11 +10,11 @@ type life struct {
 	mu          sync.Mutex
 	browser     browserState
 	upstream    upstreamState
-	plan        *plan     // what the next connection to the upstream will be asked for; never changed, as all plans
-	begun       time.Time // the conversation began, here or on another instance
-	ready       time.Time
-	spent       *spent // nil: nothing yet
-	usageUntold bool   // since it was last told
+	plan        *plan         // what the next connection to the upstream will be asked for; never changed, as all plans
+	begun       time.Time     // the conversation began, here or on another instance
+	startup     time.Duration // until the upstream was ready; 0: it has not been
+	spent       *spent        // nil: nothing yet
+	usageUntold bool          // since it was last told
 	warnings    int64
 
 	link       *link         // the newest connection of the browser
@@ -109,7 +109,7 @@ func (s *Session) tick() {
 	}
 	defer s.life.leave()
 	s.timerMu.Lock()
-	s.timerAt = time.Time{}
+	s.timerAt = 0
 	s.timerMu.Unlock()
 	now := time.Now()
 	limits := s.config.Limits
@@ -162,10 +162,10 @@ func (s *Session) tick() {
 
 // tickSoon makes the timer look again in d at the latest.
 func (s *Session) tickSoon(d time.Duration) {
-	at := time.Now().Add(d)
+	at := s.at(time.Now()) + d
 	s.timerMu.Lock()
 	defer s.timerMu.Unlock()
-	if !s.timerAt.IsZero() && s.timerAt.Before(at) {
+	if s.timerAt != 0 && s.timerAt < at {
 		return // it comes earlier anyway, and may be about to
 	}
 	s.timerAt = at

@@ -24,17 +24,16 @@ import (
 // acknowledges it; a new connection is sent what its client lacks before anything else. While no connection is there
 // the lanes go on being filled.
 type outbox struct {
+	session      outboxOwner
 	dialect      Dialect
 	lead         time.Duration // 0: speech is not paced
 	window       int           // bytes of speech under way; 0: not bounded
 	maxVoice     time.Duration // of speech in the voice lane
 	added        *added        // how long speech stayed here
 	writeTimeout time.Duration
-	resumable    bool               // messages are kept, and the lanes go on without a connection
-	lost         func(*link, error) // told, once and without mu, that a connection takes nothing any more
-	overflowed   func()             // told, once and without mu, that a lane is too long
+	resumable    bool // messages are kept, and the lanes go on without a connection
 
-	telling sync.WaitGroup // the call of overflowed; added to with mu held
+	telling sync.WaitGroup // the call of outboxFull; added to with mu held
 
 	mu       sync.Mutex
 	link     *link // nil: nobody is attached
@@ -65,18 +64,24 @@ type outbox struct {
 	frames   uint32 // of speech that went at once
 }
 
+// outboxOwner is whom an outbox belongs to. It is told without mu, each of it once.
+type outboxOwner interface {
+	browserFailed(l *link, err error) // the connection takes nothing any more
+	outboxFull()                      // a lane is too long
+}
+
 // link is one connection of the browser.
 type link struct {
 	browser    Browser
 	generation uint64
-	bad        int // malformed messages in a row; the reader's own
-	wake       chan struct{}
+	bad        int            // malformed messages in a row; the reader's own
+	wake       chan struct{}  // of the pump; nil: there has been none
 	writers    sync.WaitGroup // who may touch the browser without the outbox's lock; added to with it held
 	acked      AckNotice      // the most that its client was told; guarded by the outbox's lock
 }
 
 func newLink(b Browser, generation uint64) *link {
-	return &link{browser: b, generation: generation, wake: make(chan struct{}, 1)}
+	return &link{browser: b, generation: generation}
 }
 
 // nudge makes the link's pump look again.
@@ -423,7 +428,7 @@ func (o *outbox) overflow() {
 		return
 	}
 	o.full = true
-	o.telling.Go(o.overflowed)
+	o.telling.Go(o.session.outboxFull)
 }
 
 // lose gives the connection in use up. Called with mu held.
@@ -433,7 +438,7 @@ func (o *outbox) lose(err error) {
 		return
 	}
 	o.unlink()
-	l.writers.Go(func() { o.lost(l, err) })
+	l.writers.Go(func() { o.session.browserFailed(l, err) })
 }
 
 // unlock ends a turn with the outbox: what it could not write itself it leaves to the pump.
@@ -445,6 +450,9 @@ func (o *outbox) unlock() {
 	case len(o.rest) > 0 || !o.empty():
 		if !o.writeQueued() {
 			o.pumping = true
+			if l.wake == nil {
+				l.wake = make(chan struct{}, 1)
+			}
 			l.writers.Go(func() { o.pump(l) })
 		}
 	}

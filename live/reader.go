@@ -73,7 +73,7 @@ func (s *Session) read(l *link) (relieved bool) {
 func (r *reader) message() {
 	if r.ctx.Err() == nil {
 		size := len(r.frame.Data)
-		if err := r.dialect.Decode(r.frame, &r.command); err == nil {
+		if err := r.out.dialect.Decode(r.frame, &r.command); err == nil {
 			r.take(&r.command, size)
 		} else if r.throttle(&Command{}) {
 			r.refuse(err, size)

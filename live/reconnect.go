@@ -13,7 +13,7 @@ func (s *Session) reconnect() Upstream {
 	n := &s.next
 	began := time.Now()
 	defer func() { n.spent += time.Since(began) }()
-	ctx, cancel := context.WithDeadline(s.ctx, began.Add(s.config.Live.ConnectTimeout-n.spent+n.patience))
+	ctx, cancel := s.dialling(s.config.Live.ConnectTimeout - n.spent + n.patience)
 	defer cancel()
 	for {
 		if n.attempts > 0 && !pause(ctx, backoff(n.attempts)) {

@@ -644,7 +644,7 @@ func TestSession_noMinimumChunk(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, _ := resolve(&cfg, BackendGemini, &StartConfig{})
-	s := newSession(NewGateway(cfg, nil, slog.New(slog.DiscardHandler)), Backend{Name: BackendGemini}, &cfg, Client{}, p)
+	s := newSession(NewGateway(cfg, nil, slog.New(slog.DiscardHandler)), &Backend{Name: BackendGemini}, &cfg, Client{}, &p)
 	b, up := nullBrowser{newMemBrowser(t)}, nullUpstream{newMemUpstream()}
 	if _, err := s.attach(b, nil); err != nil {
 		t.Fatal(err)

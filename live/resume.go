@@ -103,7 +103,7 @@ func (g *Gateway) holder(t *ticket, slot *Slot, c Client, r *Resume) (*Session, 
 	if s != nil || no != nil {
 		return s, no
 	}
-	p, err := resolve(slot.config, slot.backend.Name, &t.Config)
+	p, err := g.plans.plan(slot.config, slot.backend.Name, &t.Config)
 	if err != nil {
 		m := asMessageError(err)
 		return nil, &turnedAway{reason: *m.Ends, detail: m.Message, field: m.Field}

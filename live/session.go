@@ -24,11 +24,10 @@ type Session struct {
 	// Static after newSession and adopt.
 	id         string
 	gateway    *Gateway
-	backend    Backend
+	backend    *Backend
 	config     *Config
 	client     Client // who began it, or brought it here
 	created    time.Time
-	dialect    Dialect
 	ctx        context.Context // done when the session has a reason to end
 	cancel     context.CancelFunc
 	seated     chan struct{} // closed when the first connection is attached
@@ -41,7 +40,6 @@ type Session struct {
 	bytesPerMs int  // of the microphone's audio
 	minChunk   int  // bytes
 	maxChunk   int  // bytes
-	wholeFrame int  // bytes
 
 	in      inbox
 	up      uplink
@@ -55,10 +53,11 @@ type Session struct {
 	life    life
 	watch   watchdog
 
-	live       atomic.Bool  // the upstream takes input
-	lastActive atomic.Int64 // Unix nanoseconds
-	lastLoud   atomic.Int64 // Unix nanoseconds; 0: never
-	came       atomic.Int64 // what had come from both sides when relieve looked last
+	dial       atomic.Pointer[context.CancelFunc] // gives up connecting; nil: nobody does
+	live       atomic.Bool                        // the upstream takes input
+	lastActive atomic.Int64                       // Unix nanoseconds
+	lastLoud   atomic.Int64                       // Unix nanoseconds; 0: never
+	came       atomic.Int64                       // what had come from both sides when relieve looked last
 	expiryTold atomic.Bool
 	draining   atomic.Bool // it ends as soon as another instance can go on with it
 
@@ -66,7 +65,7 @@ type Session struct {
 	flushArmed atomic.Bool
 	timerMu    sync.Mutex
 	timer      *time.Timer
-	timerAt    time.Time // zero: it is not set
+	timerAt    time.Duration // as the watchdog counts; 0: it is not set
 
 	// Owned by the owner of the upstream.
 	discarded time.Duration // speech that came after the person had asked to stop
@@ -76,7 +75,7 @@ type Session struct {
 }
 
 // newSession makes a session of what its client asked for.
-func newSession(g *Gateway, b Backend, cfg *Config, c Client, p plan) *Session {
+func newSession(g *Gateway, b *Backend, cfg *Config, c Client, p *plan) *Session {
 	now := time.Now()
 	rate := p.setup.InputRate
 	bytesFor := func(d time.Duration) int { return int(int64(rate)*int64(d)/int64(time.Second)) * 2 }
@@ -95,12 +94,12 @@ func newSession(g *Gateway, b Backend, cfg *Config, c Client, p plan) *Session {
 		bytesPerMs: rate * 2 / 1000,
 		minChunk:   bytesFor(cfg.Audio.MinUpstreamChunk),
 		maxChunk:   bytesFor(cfg.Audio.MaxUpstreamChunk),
-		wholeFrame: bytesFor(wholeFrame),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.out.session = s
 	s.name(newID())
-	s.life.plan, s.life.begun = &p, now
-	s.updates.tried, s.updates.given = &p, &p
+	s.life.plan, s.life.begun = p, now
+	s.updates.tried, s.updates.given = p, p
 	s.life.browser, s.life.upstream = browserDetached, upstreamConnecting
 	s.in.maxUnsent = bytesFor(cfg.Audio.Inbox)
 	s.in.budget, s.out.kept.budget = g.budget, g.budget
@@ -114,8 +113,7 @@ func newSession(g *Gateway, b Backend, cfg *Config, c Client, p plan) *Session {
 	s.out.window = cfg.Audio.Window
 	s.out.writeTimeout = cfg.Limits.WriteTimeout
 	s.out.resumable, s.out.kept.store = p.resumable, p.resumable
-	s.out.lost, s.out.overflowed = s.browserFailed, s.outboxFull
-	if s.dialect.Traits().Paced {
+	if s.out.dialect.Traits().Paced {
 		s.out.lead = cfg.Audio.PlaybackLead
 	}
 	s.touch(now)
@@ -128,8 +126,7 @@ func newSession(g *Gateway, b Backend, cfg *Config, c Client, p plan) *Session {
 // name gives a session that has not begun its id.
 func (s *Session) name(id string) {
 	s.id = id
-	s.dialect = newStonepot(id, s.config.Limits)
-	s.out.dialect = s.dialect
+	s.out.dialect = newStonepot(id, s.config.Limits)
 }
 
 // lateTimer is a timer that is made when it is needed first: most idle sessions never do. The zero value has none.
@@ -233,9 +230,12 @@ func (s *Session) endWith(r Reason, detail, field string, cause error) {
 	s.stop()
 }
 
-// stop lets the session end: it has its reason. Whoever waits for its upstream is woken, or is about to look.
+// stop lets the session end: it has its reason. Whoever dials or waits for its upstream is woken, or is about to look.
 func (s *Session) stop() {
 	s.cancel()
+	if give := s.dial.Load(); give != nil {
+		(*give)()
+	}
 	if up := s.up.owned.Load(); up != nil {
 		(*up).Wake()
 	}
@@ -281,7 +281,7 @@ func (s *Session) connect() Upstream {
 		}
 		return up
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, s.config.Live.ConnectTimeout)
+	ctx, cancel := s.dialling(s.config.Live.ConnectTimeout)
 	defer cancel()
 	up, err := s.backend.Dialer.Dial(ctx, s.draw())
 	if err == nil {
@@ -301,6 +301,20 @@ func (s *Session) connect() Upstream {
 	}
 	s.ready(up)
 	return up
+}
+
+// dialling is a context that ends with the session, and after d. It is none of ctx's: what a context needs to have others under it
+// it keeps for the rest of its life. Called by the owner of the upstream, for one at a time.
+func (s *Session) dialling(d time.Duration) (ctx context.Context, done func()) {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	s.dial.Store(&cancel)
+	if s.ctx.Err() != nil {
+		cancel()
+	}
+	return ctx, func() {
+		s.dial.Store(nil)
+		cancel()
+	}
 }
 
 // awaitReady receives until the setup was accepted. Nothing else may come before.
@@ -327,9 +341,9 @@ func (s *Session) ready(up Upstream) {
 	now := time.Now()
 	p := s.inEffect()
 	s.life.mu.Lock()
-	s.life.ready = now
-	s.life.move(eventReady)
 	took := now.Sub(s.created)
+	s.life.startup = took
+	s.life.move(eventReady)
 	s.life.mu.Unlock()
 	s.next.since = now
 	s.watchUpstream(up, s.next.resumed, now)

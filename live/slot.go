@@ -76,7 +76,7 @@ func full(limit int) string {
 // Slot is the room for one connection, and for the session that it may begin.
 type Slot struct {
 	gateway *Gateway
-	backend Backend
+	backend *Backend
 	config  *Config
 	resume  bool // counted among those that come to resume
 	used    atomic.Bool

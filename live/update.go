@@ -16,11 +16,11 @@ import (
 
 // updates is what becomes of them. But for woken and behind it is guarded by life.mu.
 type updates struct {
-	tried   *plan     // what the newest connection was asked for
-	given   *plan     // what the connection in use was asked for; before the first: what start_session was
-	pending bool      // the plan is another than what was given
-	untold  bool      // an update was accepted and the client has not been answered
-	since   time.Time // the connection in use was set up
+	tried   *plan         // what the newest connection was asked for
+	given   *plan         // what the connection in use was asked for; before the first: what start_session was
+	pending bool          // the plan is another than what was given
+	untold  bool          // an update was accepted and the client has not been answered
+	since   time.Duration // the connection in use was set up, as the watchdog counts
 
 	woken  atomic.Pointer[Upstream] // the connection that was given up for an update
 	behind atomic.Int64             // since when (Unix nanoseconds) the newest handle does not know everything; 0: it does
@@ -240,7 +240,7 @@ func (s *Session) inEffect() *plan {
 	defer s.mic.mu.Unlock()
 	s.life.mu.Lock()
 	p := s.updates.tried
-	s.updates.given, s.updates.since = p, time.Now()
+	s.updates.given, s.updates.since = p, s.at(time.Now())
 	s.life.mu.Unlock()
 	s.updates.woken.Store(nil)
 	s.updates.behind.Store(0)
@@ -322,7 +322,7 @@ func (s *Session) updateWaits(now time.Time) time.Duration {
 	case t.open && !t.generated && s.at(now)-time.Duration(s.watch.answered.Load()) < turnPatience:
 		return updateLook // unless the answer has fallen silent for good
 	}
-	wait := updatePause - now.Sub(since)
+	wait := updatePause - (s.at(now) - since)
 	if behind := s.updates.behind.Load(); behind != 0 {
 		patience := handlePatience
 		if t.open {

@@ -107,7 +107,7 @@ func (s *Session) sendAll(flush bool) (ready bool, err error) {
 	if u.upstream == nil {
 		return false, nil
 	}
-	rule := takeRule{minBytes: s.minChunk, flush: flush, maxBytes: s.maxChunk, whole: s.wholeFrame}
+	rule := takeRule{minBytes: s.minChunk, flush: flush, maxBytes: s.maxChunk, whole: int(wholeFrame/time.Second) * s.inputRate * 2}
 	for {
 		rule.holdAudio = s.tools.holdsAudio()
 		pcm, c, at := s.in.take(u.pcm[:0], rule)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/segmentio/asm/base64"
@@ -70,6 +71,9 @@ type statusError struct {
 	Message string `json:"message"`
 	Status  string `json:"status"`
 }
+
+// messages are for connections on which something comes: they are empty.
+var messages = sync.Pool{New: func() any { return &message{consumed: -1} }}
 
 func (m *message) reset() {
 	clear(m.pieces[:cap(m.pieces)])

@@ -32,7 +32,7 @@ type upstream struct {
 	reading  sync.Mutex
 	setup    *live.Setup // nil: it was accepted
 	reader   *frame.Reader
-	msg      message
+	msg      *message // nil while it is parked
 	carry    carry
 	left     []*endpoint // not yet tried
 	cold     bool        // a connection of the pool was dead: take no other
@@ -147,6 +147,9 @@ func (u *upstream) Receive(e *live.Event) error {
 	case !mine:
 		return u.end(u.givenUp())
 	}
+	if u.msg == nil {
+		u.msg = messages.Get().(*message) //nolint:errcheck // nothing else is in it
+	}
 	for {
 		switch given, err := u.take(e); {
 		case err != nil:
@@ -193,11 +196,16 @@ func (u *upstream) Relieve() {
 func (u *upstream) Park(w live.Waker) bool {
 	u.reading.Lock()
 	defer u.reading.Unlock()
-	if u.ended.Load() != nil || !u.ready.Load() || u.msg.more() {
+	if u.ended.Load() != nil || !u.ready.Load() || u.msg == nil || u.msg.more() {
 		return false
 	}
 	u.msg.reset()
-	return u.reader.Rest() && u.link.sock.park(w)
+	if !u.reader.Rest() || !u.link.sock.park(w) {
+		return false
+	}
+	messages.Put(u.msg) // whoever is woken waits for reading
+	u.msg = nil
+	return true
 }
 
 // take takes the next event of the message that has come, and reports whether there was one. As read and lost it is apart
