@@ -99,6 +99,13 @@ func (b *bench) converse(ctx context.Context, r relay, x *process, model *upstre
 	}
 	f.ProcessKB = after.residentKB
 	f.SessionKB = float64(after.residentKB-before.residentKB) / float64(sc.sessions)
+	if r.ours {
+		kept, err := x.kept(ctx)
+		if err != nil {
+			return err
+		}
+		f.KeptKB = kept / 1024 / float64(sc.sessions)
+	}
 	c.sending.Store(false)
 	if f.Lost = c.lost(ctx, model); f.Lost != 0 {
 		return fmt.Errorf("%w: %d bytes", errLost, f.Lost)
@@ -157,6 +164,9 @@ func crossedUpstream(model *upstream.Server) crossed {
 // lost waits for what is under way and returns how many bytes never came: back to the browsers, or, where the model
 // speaks by itself, to the model.
 func (c *crowd) lost(ctx context.Context, model *upstream.Server) int64 {
+	if c.sc.kind == idle {
+		return 0 // nothing was sent: what comes is the echo of the silence that keeps connections to the model alive
+	}
 	missing := func() int64 {
 		if c.sc.kind == duplex {
 			return c.upBytes.Load() - model.Counts().BytesIn

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -88,6 +89,28 @@ func (x *process) ready(ctx context.Context) error {
 		case <-time.After(pollEvery):
 		}
 	}
+}
+
+// kept asks our binary for the bytes of speech that its sessions keep. It answers whoever sits at its machine.
+func (x *process) kept(ctx context.Context) (float64, error) {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+x.host+"/api/session/stats", nil)
+	if err != nil {
+		return 0, err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close() //nolint:errcheck // it was read
+	var stats struct{ KeptBytes *float64 }
+	if err = json.NewDecoder(res.Body).Decode(&stats); err == nil && stats.KeptBytes == nil {
+		err = fmt.Errorf("the statistics were answered with %s, without keptBytes", res.Status)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return *stats.KeptBytes, nil
 }
 
 // health wants a 200 on a connection of its own.

@@ -65,7 +65,7 @@ func (r *report) printOne(out io.Writer, sc scenario, rows []figures) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(w, "relay\t%s\t%s ÷ it\tinterval\tconfidence\t", m.unit, ours)
 	if sc.converses() {
-		fmt.Fprint(w, "per second\tcores\tp50 µs\tKB/session\tmessages up: browser, model\tdown: model, browser\tMB of PCM\t\t")
+		fmt.Fprint(w, "per second\tcores\tp50 µs\tKB/session\tof it kept\tmessages up: browser, model\tdown: model, browser\tMB of PCM\t\t")
 	}
 	fmt.Fprintln(w)
 	for _, f := range rows {
@@ -76,7 +76,7 @@ func (r *report) printOne(out io.Writer, sc scenario, rows []figures) {
 			fmt.Fprint(w, "\t\t\t")
 		}
 		if sc.converses() {
-			fmt.Fprintf(w, "%.0f\t%.2f\t%.0f\t%.0f\t%d, %d\t%d, %d\t%.1f\t%s\t", f.PerSecond, f.Cores, f.P50Micros, f.SessionKB,
+			fmt.Fprintf(w, "%.0f\t%.2f\t%.0f\t%.0f\t%.0f\t%d, %d\t%d, %d\t%.1f\t%s\t", f.PerSecond, f.Cores, f.P50Micros, f.SessionKB, f.KeptKB,
 				f.Browser.MessagesUp, f.Upstream.MessagesUp, f.Upstream.MessagesDown, f.Browser.MessagesDown,
 				float64(f.Upstream.BytesUp+f.Browser.BytesDown)/1e6, sc.remark(f))
 		}

@@ -70,13 +70,14 @@ type metric struct {
 func (s scenario) metrics() []metric {
 	cpu := func(name string) metric { return metric{name, "µs", func(f figures) float64 { return f.CPUMicros }} }
 	memory := func(name string) metric { return metric{name, "KB", func(f figures) float64 { return f.SessionKB }} }
+	unkept := metric{"the same without the speech that is kept", "KB", func(f figures) float64 { return f.SessionKB - f.KeptKB }}
 	switch {
 	case s.hop:
 		return []metric{{"round trip, median", "µs", func(f figures) float64 { return f.P50Micros }}}
 	case s.kind == paced:
-		return []metric{cpu("CPU for a round trip"), memory("resident memory of an active session")}
+		return []metric{cpu("CPU for a round trip"), memory("resident memory of an active session"), unkept}
 	case s.kind == duplex:
-		return []metric{cpu("CPU for a second of conversation"), memory("resident memory of an active session")}
+		return []metric{cpu("CPU for a second of conversation"), memory("resident memory of an active session"), unkept}
 	case s.kind == idle:
 		return []metric{memory("resident memory of an idle session")}
 	case s.kind == starting:
@@ -123,6 +124,7 @@ type figures struct {
 	P50Micros float64 `json:"p50Micros"` // round trip; of paced ones only
 	P99Micros float64 `json:"p99Micros"`
 	SessionKB float64 `json:"sessionKb"` // growth of resident memory since before the first session, by sessions
+	KeptKB    float64 `json:"keptKb"`    // of it, the speech that ours keeps for a renewal or a browser that comes back (resume.memory)
 	ProcessKB int64   `json:"processKb"`
 	StartMs   float64 `json:"startMs"`
 
