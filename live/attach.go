@@ -177,7 +177,7 @@ func (s *Session) lostLink(l *link, r Reason, err error) {
 		return
 	}
 	s.life.link = nil
-	if s.life.reason.Code != "" { // it ends
+	if s.life.ending != nil {
 		s.life.mu.Unlock()
 		return
 	}

@@ -29,7 +29,7 @@ type door struct {
 func newDoor(g *Gateway, cfg *Config, b Browser, c Client) *door {
 	return &door{
 		gateway: g, browser: b, client: c, limits: cfg.Limits,
-		dialect:  newStonepot("", cfg.Limits),
+		dialect:  newStonepot("", &cfg.Limits),
 		messages: newLimiter(cfg.Limits.MessageRate, float64(cfg.Limits.MessageBurst)),
 	}
 }

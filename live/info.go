@@ -59,8 +59,8 @@ func (s *Session) record() record {
 		r.usage = s.life.usage()
 		r.usage.Sub(spent.before)
 	}
-	if !s.life.ended.IsZero() {
-		r.reason = s.life.reason.Code
+	if end := s.life.ending; end != nil {
+		r.reason = end.reason.Code
 	}
 	return r
 }
@@ -69,10 +69,10 @@ func (s *Session) record() record {
 func (s *Session) logEnd() {
 	r := s.record()
 	s.life.mu.Lock()
-	l := &s.life
+	l, end := &s.life, s.life.ending
 	args := []any{
-		"reason", l.reason.Code,
-		"durationMs", milliseconds(l.ended.Sub(s.created)),
+		"reason", end.reason.Code,
+		"durationMs", milliseconds(end.at.Sub(s.created)),
 		"model", l.plan.setup.Model.ID,
 		"address", s.client.Address,
 		"trace", s.client.Trace,
@@ -82,13 +82,13 @@ func (s *Session) logEnd() {
 	if l.startup > 0 {
 		args = append(args, "startupMs", milliseconds(l.startup))
 	}
-	if l.detail != "" {
-		args = append(args, "detail", l.detail)
+	if end.detail != "" {
+		args = append(args, "detail", end.detail)
 	}
 	if l.cause != nil {
 		args = append(args, "cause", l.cause.Error())
 	}
-	reason := l.reason
+	reason := end.reason
 	s.life.mu.Unlock()
 	switch reason {
 	case ReasonInternal, ReasonUpstreamAuth:

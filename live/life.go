@@ -28,14 +28,19 @@ type life struct {
 	ticketAt time.Time // when the newest ticket was made
 	stale    bool      // the newest ticket does not hold the point
 
-	ended  time.Time
-	reason Reason
-	detail string // a sentence for the person; empty: the reason's own
-	field  string
-	cause  error // for the log
+	ending *ending // nil: there is no reason to end
+	cause  error   // for the log
 
 	closed    bool
 	callbacks sync.WaitGroup // added to with mu held while not closed
+}
+
+// ending is why a session ends, and since when.
+type ending struct {
+	at     time.Time
+	reason Reason
+	detail string // a sentence for the person; empty: the reason's own
+	field  string
 }
 
 // spent is what a session counts that has to do with a model that answers. Most idle sessions have none.
@@ -66,11 +71,10 @@ func (l *life) usage() Usage {
 
 // end gives the session its reason to end; the first one stays. Called with mu held.
 func (l *life) end(r Reason, detail, field string, cause error) {
-	if l.reason.Code != "" {
+	if l.ending != nil {
 		return
 	}
-	l.reason, l.detail, l.field, l.cause = r, detail, field, cause
-	l.ended = time.Now()
+	l.ending, l.cause = &ending{time.Now(), r, detail, field}, cause
 	l.move(eventEnd)
 }
 

@@ -55,7 +55,7 @@ func (g *Gateway) resume(d *door, slot *Slot, r *Resume) (*Session, *link) {
 		tellForeign(d)
 		return nil, nil
 	}
-	d.dialect = newStonepot(t.SessionID, d.limits) // it speaks of that session from now on
+	d.dialect = newStonepot(t.SessionID, &d.limits) // it speaks of that session from now on
 	r.recounts, r.elsewhere = t.Recounts, t.Instance != g.instance
 	for {
 		s, no := g.holder(&t, slot, d.client, r)

@@ -126,7 +126,7 @@ func newSession(g *Gateway, b *Backend, cfg *Config, c Client, p *plan) *Session
 // name gives a session that has not begun its id.
 func (s *Session) name(id string) {
 	s.id = id
-	s.out.dialect = newStonepot(id, s.config.Limits)
+	s.out.dialect = newStonepot(id, &s.config.Limits)
 }
 
 // lateTimer is a timer that is made when it is needed first: most idle sessions never do. The zero value has none.
@@ -463,12 +463,12 @@ func (s *Session) tombstone() tombstone {
 	turns := s.turns.count()
 	s.life.mu.Lock()
 	defer s.life.mu.Unlock()
-	l := &s.life
-	e := tombstone{reason: l.reason, detail: l.detail, field: l.field}
+	l, end := &s.life, s.life.ending
+	e := tombstone{reason: end.reason, detail: end.detail, field: end.field}
 	if e.detail == "" {
 		e.detail = e.reason.Text
 	}
-	e.last = EndedNotice{Reason: e.reason.Code, DurationMs: milliseconds(l.ended.Sub(l.begun)), Turns: turns, Usage: totals(l.usage())}
+	e.last = EndedNotice{Reason: e.reason.Code, DurationMs: milliseconds(end.at.Sub(l.begun)), Turns: turns, Usage: totals(l.usage())}
 	return e
 }
 

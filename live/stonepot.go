@@ -11,12 +11,12 @@ import (
 // stonepot is Stonepot's own dialect: docs/protocol.md, version 1.
 type stonepot struct {
 	sessionID string
-	limits    Limits
+	limits    *Limits
 }
 
 const protocolVersion = 1
 
-func newStonepot(sessionID string, limits Limits) *stonepot {
+func newStonepot(sessionID string, limits *Limits) *stonepot {
 	return &stonepot{sessionID: sessionID, limits: limits}
 }
 

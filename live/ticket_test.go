@@ -272,7 +272,7 @@ func TestTicket_ofAConversationThatCanHaveNone(t *testing.T) {
 func TestTicket_fitsIntoStartSessionHoweverSmallMessagesMustBe(t *testing.T) {
 	limits := DefaultConfig().Limits
 	limits.MaxTextBytes = 1024
-	d, ticket := newStonepot("x", limits), strings.Repeat("A", maxTicketText)
+	d, ticket := newStonepot("x", &limits), strings.Repeat("A", maxTicketText)
 	for message, want := range map[string]bool{
 		`{"type":"start_session","resume":{"sessionId":"x","received":7,"resumeTicket":"` + ticket + `"}}`:          true,
 		`{"type":"start_session","resume":{"sessionId":"x","received":7,"resumeTicket":"` + ticket + ticket + `"}}`: false,

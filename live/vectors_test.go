@@ -35,7 +35,7 @@ func TestStonepot_readsTheClientsVectors(t *testing.T) {
 		Invalid []struct{ Name, Text, Code, Field string }
 	}
 	vectors(t, "protocol/client_messages.json", &v)
-	d := newStonepot("x", DefaultConfig().Limits)
+	d := newStonepot("x", usualLimits())
 	for kind := range decoders {
 		if len(v.Valid[kind]) == 0 {
 			t.Errorf("there is no vector for %s", kind)
@@ -68,7 +68,7 @@ func TestStonepot_readsTheClientsVectors(t *testing.T) {
 func TestStonepot_writesWhatTheServersVectorsPromise(t *testing.T) {
 	var v struct{ Valid map[string][]map[string]any }
 	vectors(t, "protocol/server_messages.json", &v)
-	d := newStonepot("0b6f8c0e5c7a4d1f", DefaultConfig().Limits)
+	d := newStonepot("0b6f8c0e5c7a4d1f", usualLimits())
 	event := func(e Event) []byte { b, _ := d.Encode(nil, &e); return b }
 	notice := func(n Notice) []byte { b, _ := d.EncodeNotice(nil, n); return b }
 	written := [][]byte{
@@ -131,7 +131,7 @@ func FuzzStonepot_decode(f *testing.F) {
 	f.Add([]byte(`{"type":"start_session","config":{"voice":"Kore","vad":{"mode":"manual"}}}`))
 	f.Add([]byte(`{"type":"tool_response","responses":[{"id":"1","name":"n","response":{}}]}`))
 	f.Add([]byte(`{"type":"video_frame","mimeType":"image/png","data":"AAAA"}`))
-	d := newStonepot("x", DefaultConfig().Limits)
+	d := newStonepot("x", usualLimits())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var c Command
 		err := d.Decode(Frame{Data: data}, &c)
@@ -300,4 +300,9 @@ func TestInbox_keepsOrderAndMemoryHoweverAudioIsCut(t *testing.T) {
 		t.Errorf("%d samples and %d messages were counted", in.samples, in.received)
 	}
 	in.clear()
+}
+
+func usualLimits() *Limits {
+	limits := DefaultConfig().Limits
+	return &limits
 }
