@@ -14,21 +14,21 @@ func (r *ring[T]) at(i int) *T { return &r.buf[(int(r.head)+i)&(len(r.buf)-1)] }
 
 // growth is how many places more the next push takes.
 func (r *ring[T]) growth() int {
-	if r.n < len(r.buf) {
+	if r.len() < len(r.buf) {
 		return 0
 	}
-	return max(2, 2*len(r.buf)) - len(r.buf)
+	return max(1, 2*len(r.buf)) - len(r.buf)
 }
 
 // fit gives places back while three of four are empty, but not the last few. It returns how many.
 func (r *ring[T]) fit(few int) (places int) {
 	size := len(r.buf)
-	for size > few && 4*r.n <= size {
+	for size > few && 4*r.len() <= size {
 		size /= 2
 	}
 	if places = len(r.buf) - size; places > 0 {
 		fitting := make([]T, size)
-		for i := range r.n {
+		for i := range r.len() {
 			fitting[i] = *r.at(i)
 		}
 		r.buf, r.head = fitting, 0
