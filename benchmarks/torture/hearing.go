@@ -133,8 +133,8 @@ func (h *hearing) start() {
 	}
 }
 
-// maxPlaces bounds the places at which an answer is thought to go on: tones repeat themselves.
-const maxPlaces = 2000
+// maxPlaces bounds the places at which an answer is thought to go on: tones repeat themselves, and a pause looks like every other.
+const maxPlaces = 1 << 16
 
 // seek finds where the audio may go on behind a gap: in the answer that was being heard, or in one after it.
 func (h *hearing) seek(pcm []byte) (found []match) {

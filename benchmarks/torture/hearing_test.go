@@ -54,6 +54,16 @@ func TestHearing_holdsEveryAnswerToBeAPrefix(t *testing.T) {
 			h.audio(two(0, 1000))
 			h.end(endComplete)
 		}, nil},
+		{"the pause at its end, after a reload", func(h *hearing) {
+			a := h.begin(1, 9, nil)
+			begin := tone(144, 0, 100)
+			h.said(a, slices.Concat(begin, make([]byte, 6000), tone(144, 100, 200), make([]byte, 1000)))
+			h.finished(a, simulator.Complete, true)
+			h.audio(begin)
+			h.reloaded()
+			h.audio(make([]byte, 1000))
+			h.end(endComplete)
+		}, nil},
 		{"restarted", func(h *hearing) {
 			h.audio(one(0, 10))
 			h.end(endRestarted)
