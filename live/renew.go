@@ -184,10 +184,18 @@ func (s *Session) due(e *Event) bool {
 	if e.Kind == EventGoAway && n.behind() {
 		return false // the handle that knows the last turn is on its way
 	}
+	if n.attempts > 0 && !s.lived() {
+		return false // it took another's place to answer what that one could not, and the next may say goAway as soon
+	}
 	s.turns.mu.Lock()
 	defer s.turns.mu.Unlock()
 	over := !s.turns.open || s.turns.generated && e.Kind == EventResumption // turn_complete may be left out
 	return over && s.tools.none()
+}
+
+// lived reports whether the connection in use has done its work, or was healthy for a while.
+func (s *Session) lived() bool {
+	return s.next.useful || time.Since(s.next.since) >= min(s.config.Resume.StableAfter, s.config.Live.ConnectTimeout)
 }
 
 // overlap is how many bytes of audio before the handle are given again.
@@ -228,8 +236,7 @@ func (s *Session) renew(err error) Upstream {
 	default:
 		return nil
 	}
-	lived := n.useful || now.Sub(n.since) >= min(s.config.Resume.StableAfter, s.config.Live.ConnectTimeout)
-	if n.attempts == 0 || lived || judgement != verdictNone { // the watchdog's own renewals are few
+	if n.attempts == 0 || s.lived() || judgement != verdictNone { // the watchdog's own renewals are few
 		n.spent, n.attempts, n.sour, n.spared = 0, 0, 0, false
 	} else {
 		n.attempts = min(n.attempts, youngAttempts) // the model does answer

@@ -111,6 +111,32 @@ func TestRenew_idleAtOnce(t *testing.T) {
 	})
 }
 
+// Connections that all say goAway as soon as they are ready have time for an answer each.
+func TestRenew_whatCameToAnswerAnswersFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, ups := several(t, 12, func(c *Config) { c.Resume.Watchdog = 0 })
+		ups[0].says(resumable("H1", -1))
+		st.utter(0)
+		for _, up := range ups[1:] {
+			up.says(resumable("H1", -1), Event{Kind: EventGoAway, TimeLeft: 6 * time.Second}, resumable("H1", -1))
+		}
+		ups[0].ended <- io.ErrUnexpectedEOF
+		time.Sleep(time.Second)
+		st.wantHandles(t, "", "H1")
+		ups[1].says(speech(40), Event{Kind: EventGenerationComplete}, Event{Kind: EventTurnComplete})
+		synctest.Wait()
+		st.wantHandles(t, "", "H1")
+		ups[1].says(resumable("H2", -1))
+		synctest.Wait()
+		st.wantHandles(t, "", "H1", "H2")
+		time.Sleep(2 * time.Second)
+		st.wantHandles(t, "", "H1", "H2")
+		time.Sleep(2 * time.Second) // nothing was asked of it: half of the time that it had is over
+		st.wantHandles(t, "", "H1", "H2", "H1")
+		st.end()
+	})
+}
+
 func TestRenew_beforeTheDeadlineThoughTheTurnNeverEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st, second := beginTwice(t, func(c *Config) { c.Resume.Watchdog = 0 })

@@ -513,13 +513,13 @@ func TestRenew_aSuspectedHandleIsSparedOnce(t *testing.T) {
 	}
 }
 
-// A connection that says goAway as soon as it is ready is no better than one that breaks.
+// A connection that says goAway as soon as it is ready, and leaves no time, is no better than one that breaks.
 func TestRenew_connectionsThatGoAwayAtOnceEndTheSessionInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := begin(t, func(_ *Config, d *memDialer) {
 			for range 1000 {
 				up := newMemUpstream()
-				up.says(Event{Kind: EventReady}, resumable("H", -1), Event{Kind: EventGoAway, TimeLeft: 50 * time.Second})
+				up.says(Event{Kind: EventReady}, resumable("H", -1), Event{Kind: EventGoAway})
 				d.later = append(d.later, later{up: up})
 			}
 		})
