@@ -67,7 +67,7 @@ func (e *encoder) audio(pcm []byte) []byte {
 	n := base64.StdEncoding.EncodedLen(len(pcm))
 	buf := e.room(len(e.audioPrefix) + n + len(audioSuffix))
 	at := frame.Room + copy(buf[frame.Room:], e.audioPrefix)
-	base64.StdEncoding.Encode(buf[at:at+n], pcm)
+	encodeBase64(buf[at:at+n], pcm)
 	copy(buf[at+n:], audioSuffix)
 	return frame.SealMasked(buf, frame.Text, maskKey())
 }
