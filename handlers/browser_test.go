@@ -412,27 +412,29 @@ func TestBrowser_writesOnConnectionsThatCannotBeTried(t *testing.T) {
 
 // TestBrowser_allocatesNothingPerAudioFrame uses a real pair of sockets: what the runtime's poller does counts too.
 func TestBrowser_allocatesNothingPerAudioFrame(t *testing.T) {
-	here, there := tcpPair(t)
-	b := newFiberBrowser(there, nil, 1<<20, Patience)
-	up := Masked(Fin|OpBinary, make([]byte, 640))
-	down := frame.Append(nil, frame.Binary, make([]byte, 960))
-	got := make([]byte, len(down))
-	var f live.Frame
-	if a := testing.AllocsPerRun(500, func() {
-		if _, err := here.Write(up); err != nil {
-			t.Fatal(err)
+	for _, size := range []int{640, 30_000} {
+		here, there := tcpPair(t)
+		b := newFiberBrowser(there, nil, 1<<20, Patience)
+		up := Masked(Fin|OpBinary, make([]byte, size))
+		down := frame.Append(nil, frame.Binary, make([]byte, 960))
+		got := make([]byte, len(down))
+		var f live.Frame
+		if a := testing.AllocsPerRun(500, func() {
+			if _, err := here.Write(up); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.Read(&f); err != nil || len(f.Data) != size || !f.Binary {
+				t.Fatal(err, len(f.Data))
+			}
+			if n, err := b.TryWrite(down); n != len(down) || err != nil {
+				t.Fatal(n, err)
+			}
+			if _, err := io.ReadFull(here, got); err != nil {
+				t.Fatal(err)
+			}
+		}); a != 0 {
+			t.Errorf("%v allocations per audio frame of %d bytes there and back", a, size)
 		}
-		if err := b.Read(&f); err != nil || len(f.Data) != 640 || !f.Binary {
-			t.Fatal(err, len(f.Data))
-		}
-		if n, err := b.TryWrite(down); n != len(down) || err != nil {
-			t.Fatal(n, err)
-		}
-		if _, err := io.ReadFull(here, got); err != nil {
-			t.Fatal(err)
-		}
-	}); a != 0 {
-		t.Errorf("%v allocations per audio frame there and back", a)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/stonepot/stonepot/live/frame"
 )
 
 // nullBrowser and nullUpstream take everything at once and keep nothing, so that only the session is measured.
@@ -87,7 +89,10 @@ func TestSession_audioAllocatesNothing(t *testing.T) {
 		s, done := hop(t, resumable)
 		up := Command{Kind: CommandAudio, PCM: tone(20, 16000)}
 		short := Command{Kind: CommandAudio, PCM: tone(8, 16000)}
+		long := Command{Kind: CommandAudio, PCM: tone(938, 16000)} // 30 kB
 		down := Event{Kind: EventAudio, PCM: tone(40, 24000)}
+		framed := append(make([]byte, frame.Room), tone(625, 24000)...)
+		downLong := Event{Kind: EventAudio, PCM: framed[frame.Room:], Framed: framed}
 		for range 2 * int(s.config.Resume.ReplayAudio/(20*time.Millisecond)) { // until as much is kept as may be
 			s.take(&up, len(up.PCM))
 		}
@@ -95,7 +100,11 @@ func TestSession_audioAllocatesNothing(t *testing.T) {
 		steps := map[string]func(){
 			"uplink":              func() { s.take(&up, len(up.PCM)) },
 			"uplink, short frame": func() { s.take(&short, len(short.PCM)) },
+			"uplink, long frame":  func() { s.take(&long, len(long.PCM)) },
 			"downlink":            func() { s.event(&down) },
+		}
+		if !resumable {
+			steps["downlink, long frame"] = func() { s.event(&downLong) }
 		}
 		if resumable { // nobody else may have its speech kept for good
 			steps["downlink"] = client.hear

@@ -20,6 +20,7 @@ type Dialect interface {
 type Traits struct {
 	Paced   bool // speech is sent no more than audio.playback_lead ahead of real time
 	Counted bool // both sides count messages, so that a lost connection can be resumed
+	Plain   bool // speech goes as binary frames of PCM and nothing else
 }
 
 // MessageError is a message of a client that cannot be carried out: a warning, or, where Ends names a reason,

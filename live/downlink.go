@@ -77,7 +77,7 @@ func (s *Session) answer(e *Event, d time.Duration, now time.Time) {
 	case drop:
 		s.discarded += d
 	case e.Kind == EventAudio:
-		s.out.speechTo(e.PCM, s.outputRate)
+		s.out.speechTo(e, s.outputRate)
 	default:
 		s.out.voiceEvent(e)
 	}

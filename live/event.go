@@ -36,6 +36,9 @@ type Event struct {
 	// PCM is signed 16-bit little-endian mono at the model's output rate, of even length: the codec carries
 	// an odd byte over to the next piece.
 	PCM []byte
+	// Framed is PCM behind frame.Room bytes that may be overwritten, so that it can be written as a frame where it lies; nil:
+	// there is no such room. It is borrowed as PCM is.
+	Framed []byte
 	// Raw is the upstream's own message that the event came in, for dialects that pass it on as it is.
 	Raw []byte
 

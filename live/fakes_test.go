@@ -201,6 +201,7 @@ type memUpstream struct {
 	once   sync.Once
 	wake   sync.Once
 	stall  chan struct{} // not nil: Send waits until it is closed
+	lent   []byte        // what the last event has borrowed
 
 	mu   sync.Mutex
 	sent []Command
@@ -234,7 +235,20 @@ func (u *memUpstream) Send(c *Command) (int64, error) {
 	return u.n, nil
 }
 
+// Receive lends speech as real upstreams do: with room for a frame's header, and until the next call.
 func (u *memUpstream) Receive(e *Event) error {
+	for i := range u.lent {
+		u.lent[i] = 0xEE
+	}
+	err := u.receive(e)
+	if u.lent = nil; err == nil && e.Kind == EventAudio {
+		u.lent = append(make([]byte, frame.Room), e.PCM...)
+		e.Framed, e.PCM = u.lent, u.lent[frame.Room:]
+	}
+	return err
+}
+
+func (u *memUpstream) receive(e *Event) error {
 	select { // what was said before the end comes before it
 	case *e = <-u.events:
 		return nil

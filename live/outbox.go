@@ -52,7 +52,8 @@ type outbox struct {
 	stalled time.Time     // since when the window has been closed; zero: it is open
 	event   *Event        // reused, so that speech allocates nothing; nil: none has come
 	acked   AckNotice     // reused, too
-	buf     []byte        // encodes a frame that is tried at once, or holds one that is sent again
+	plain   bool          // speech can be written where it lies; static
+	buf     []byte        // encodes a frame that is tried at once, holds its rest, or one that is sent again
 	rest    []byte        // of a frame that the socket took in part; points into buf or writing.data
 	writing *outFrame     // the pump's, pooled; nil: rest points into buf
 
@@ -121,9 +122,9 @@ const maxControl = 1024
 
 var errOutboxFull = errors.New("the outbox is full")
 
-// speechTo sends or queues speech: pcm at rate Hz.
-func (o *outbox) speechTo(pcm []byte, rate int) {
-	now := time.Now()
+// speechTo sends or queues speech: PCM at rate Hz.
+func (o *outbox) speechTo(speech *Event, rate int) {
+	now, pcm := time.Now(), speech.PCM
 	o.mu.Lock()
 	if o.event == nil {
 		o.event = &Event{Kind: EventAudio}
@@ -137,6 +138,9 @@ func (o *outbox) speechTo(pcm []byte, rate int) {
 		n := len(pcm)
 		d := time.Duration(n/2) * time.Second / time.Duration(rate)
 		if o.idle() && (o.lead == 0 || o.unpaced || d <= o.lead) && (!o.windowed() || n <= o.window) && o.affords(now, d, n) {
+			if len(pcm) == len(speech.PCM) {
+				e.Framed = speech.Framed
+			}
 			e.PCM = pcm
 			o.tryNow(e, d, now)
 			if o.frames++; o.frames%sampleEvery == 0 && len(o.rest) == 0 { // the rest is the browser's time
@@ -150,7 +154,7 @@ func (o *outbox) speechTo(pcm []byte, rate int) {
 		o.queue(&o.voice, e, nil, d)
 		pcm = pcm[n:]
 	}
-	e.PCM = nil
+	e.PCM, e.Framed = nil, nil
 	o.unlock()
 }
 

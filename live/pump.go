@@ -152,11 +152,14 @@ func (o *outbox) number(wire []byte, payload int, counted bool, speech time.Dura
 	}
 }
 
-// tryNow encodes an event into buf and writes as much as the socket takes without waiting. Called with mu held and a
-// connection that is idle.
+// tryNow writes as much of an event as the socket takes without waiting: from where it lies, or else encoded into buf. Called
+// with mu held and a connection that is idle.
 func (o *outbox) tryNow(e *Event, speech time.Duration, now time.Time) {
-	buf, op := o.dialect.Encode(append(o.buf[:0], header[:]...), e)
-	o.buf = buf
+	buf, op, lent := e.Framed, frame.Binary, o.plain && e.Framed != nil
+	if !lent {
+		buf, op = o.dialect.Encode(append(o.buf[:0], header[:]...), e)
+		o.buf = buf
+	}
 	if len(buf) == frame.Room {
 		return
 	}
@@ -169,6 +172,10 @@ func (o *outbox) tryNow(e *Event, speech time.Duration, now time.Time) {
 	}
 	if n < len(wire) {
 		o.rest = wire[n:]
+		if lent {
+			o.buf = append(o.buf[:0], o.rest...)
+			o.rest = o.buf
+		}
 		o.counters.SlowWrites++
 	}
 }

@@ -108,7 +108,7 @@ func newSession(g *Gateway, b *Backend, cfg *Config, c Client, p *plan) *Session
 	s.tools.hold = p.setup.Model.HoldAudioDuringTool
 	s.mic.manual = p.setup.VAD.Manual
 	s.mic.unechoed = p.setup.Model.TextInput == "content"
-	s.out.maxVoice = cfg.Audio.Outbox
+	s.out.maxVoice, s.out.plain = cfg.Audio.Outbox, s.dialect.Traits().Plain
 	s.in.probe.added, s.out.added = g.statics.up, g.statics.down
 	s.out.window = cfg.Audio.Window
 	s.out.writeTimeout = cfg.Limits.WriteTimeout

@@ -296,6 +296,37 @@ func TestSession_aSocketThatTakesBytesOneByOneGetsWholeFrames(t *testing.T) {
 	})
 }
 
+// TestSession_speechIsWrittenWhereItLies: as it was given, whatever becomes of the memory that it lay in, and however little of it the
+// socket takes at once.
+func TestSession_speechIsWrittenWhereItLies(t *testing.T) {
+	for _, room := range []int{-1, 0, 1, frame.Room, 700} {
+		synctest.Test(t, func(t *testing.T) {
+			st := begin(t, nil)
+			synctest.Wait()
+			st.browser.mu.Lock()
+			st.browser.room = room
+			st.browser.mu.Unlock()
+			one, two := speech(40), Event{Kind: EventAudio, PCM: tone(20, 8000)}
+			st.up.says(one)
+			synctest.Wait()
+			st.up.says(two)
+			synctest.Wait()
+			if room >= 0 {
+				st.browser.takes(1 << 20)
+			}
+			synctest.Wait()
+			var got []byte
+			for _, m := range st.browser.heard() {
+				got = append(got, m.Audio...)
+			}
+			if want := append(bytes.Clone(one.PCM), two.PCM...); !bytes.Equal(got, want) {
+				t.Errorf("room for %d bytes: %d bytes came that are not the %d that were given", room, len(got), len(want))
+			}
+			st.end()
+		})
+	}
+}
+
 func TestSession_aBrowserThatStopsReadingIsSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := begin(t, nil)

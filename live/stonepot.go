@@ -21,7 +21,7 @@ func newStonepot(sessionID string, limits *Limits) *stonepot {
 }
 
 // Traits: speech is paced, messages are counted.
-func (d *stonepot) Traits() Traits { return Traits{Paced: true, Counted: true} }
+func (d *stonepot) Traits() Traits { return Traits{Paced: true, Counted: true, Plain: true} }
 
 // Decode reads one frame. Binary is audio and costs nothing; text is JSON.
 func (d *stonepot) Decode(f Frame, c *Command) error {

@@ -39,7 +39,7 @@ func (p *peer) flood(b []byte) {
 func TestUpstream_sendsAudioWithoutAllocating(t *testing.T) {
 	u := dial(t, startModel(t, func(p *peer) { p.ready(); p.swallow() }))
 	receive(t, u, live.EventReady)
-	for _, n := range []int{640, 1280, 3200} {
+	for _, n := range []int{640, 1280, 3200, 30_000} {
 		c := live.Command{Kind: live.CommandAudio, PCM: sample(n)}
 		step := func() {
 			if _, err := u.Send(&c); err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stonepot/stonepot/live"
+	"github.com/stonepot/stonepot/live/frame"
 )
 
 // sample is half a second of something that is no silence.
@@ -47,7 +48,14 @@ func eventsOf(decode func(*message, []byte) error, p []byte, c *carry) ([]live.E
 			return list, err
 		}
 		if e.PCM != nil {
-			e.PCM = []byte(string(e.PCM))
+			pcm := []byte(string(e.PCM))
+			if e.Framed != nil {
+				if len(e.Framed) != frame.Room+len(pcm) || len(pcm) > 0 && &e.Framed[frame.Room] != &e.PCM[0] {
+					return nil, fmt.Errorf("%d bytes of audio in a frame of %d", len(pcm), len(e.Framed))
+				}
+				clear(e.Framed) // nobody needs it any more
+			}
+			e.PCM, e.Framed = pcm, nil
 		}
 		list = append(list, e)
 	}
@@ -238,13 +246,13 @@ func TestCarry_decodesInPlaceLikeTheStandardLibrary(t *testing.T) {
 		pcm := sample(n)
 		p := append([]byte{'"'}, base64.StdEncoding.EncodeToString(pcm)...)
 		var c carry
-		got, err := c.decode(p)
+		_, got, err := c.decode(p)
 		if err != nil || string(got) != string(pcm[:n&^1]) || c.odd != (n%2 == 1) {
 			t.Fatalf("%d bytes: %v %v", n, got, err)
 		}
 	}
 	for _, bad := range []string{"A", "AB", "ABC", "AB=", "AQ I=", "AQ\nI=", "AQI=\n", "AQI=AQI=", "====", "AQI-", "AQ==AQ==", "é==="} {
-		if got, err := new(carry).decode(append([]byte{'"'}, bad...)); err == nil {
+		if _, got, err := new(carry).decode(append([]byte{'"'}, bad...)); err == nil {
 			t.Errorf("%q decoded to %v", bad, got)
 		}
 	}

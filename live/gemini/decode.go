@@ -1,5 +1,7 @@
 package gemini
 
+import "github.com/stonepot/stonepot/live/frame"
+
 // decode takes one message of the model apart: by the scanner, or by encoding/json where that gives up.
 func (m *message) decode(p []byte) error {
 	if m.scan(p) {
@@ -187,6 +189,7 @@ type blob struct {
 	mime    []byte
 	data    []byte // behind its opening quote
 	escaped bool
+	front   []byte // data with frame.Room bytes before it; nil: there are fewer
 }
 
 func (m *message) scanPart(s *scanner) bool {
@@ -236,7 +239,7 @@ func (m *message) scanPart(s *scanner) bool {
 	// The usual type is spared a look into it, and an allocation.
 	if string(b.mime) == "audio/pcm;rate=24000" {
 		if len(b.data) > 1 {
-			m.pieces = append(m.pieces, piece{audio: b.data, escaped: b.escaped, rate: 24000})
+			m.pieces = append(m.pieces, piece{audio: b.data, escaped: b.escaped, front: b.front, rate: 24000})
 		}
 		return true
 	}
@@ -258,6 +261,9 @@ func (b *blob) scan(s *scanner) bool {
 			ok = once(&seen, bit0)
 			if ok {
 				b.data, b.escaped, ok = s.base64()
+			}
+			if at := s.i - 1 - len(b.data); ok && at >= frame.Room {
+				b.front = s.p[at-frame.Room : s.i-1 : s.i-1]
 			}
 		case "mimeType":
 			var escaped bool

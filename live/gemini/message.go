@@ -10,6 +10,7 @@ import (
 
 	"github.com/segmentio/asm/base64"
 	"github.com/stonepot/stonepot/live"
+	"github.com/stonepot/stonepot/live/frame"
 )
 
 // message is one message of the model, taken apart. Two decoders fill it: scan, which is fast and knows what the
@@ -56,7 +57,9 @@ type piece struct {
 	// the piece before. Empty: this is text.
 	audio   []byte
 	escaped bool // holds \/ for /
-	rate    int  // of the audio in Hz; 0: not told
+	// front is audio with what stands before it in the message, frame.Room bytes; nil: it has nothing like that.
+	front []byte
+	rate  int // of the audio in Hz; 0: not told
 }
 
 type transcript struct {
@@ -182,11 +185,14 @@ func (p *piece) event(e *live.Event, c *carry) (bool, error) {
 	if p.escaped {
 		p.audio = unescapeSlashes(p.audio)
 	}
-	pcm, err := c.decode(p.audio)
+	from, pcm, err := c.decode(p.audio)
 	if err != nil {
 		return false, err
 	}
 	e.Kind, e.PCM = live.EventAudio, pcm
+	if p.front != nil {
+		e.Framed = p.front[from : from+frame.Room+len(pcm)]
+	}
 	return len(pcm) > 0, nil
 }
 
@@ -201,8 +207,8 @@ func (c *carry) drop() { c.odd = false }
 var errBadBase64 = errors.New("the audio is not standard base64 with padding")
 
 // decode decodes p[1:] in place and gives whole samples, beginning with what the piece before left over. p[0] is
-// free to be overwritten.
-func (c *carry) decode(p []byte) ([]byte, error) {
+// free to be overwritten. They begin at p[from].
+func (c *carry) decode(p []byte) (from int, pcm []byte, err error) {
 	text := p[1:]
 	want := len(text) / 4 * 3
 	for i := len(text) - 1; i >= 0 && i >= len(text)-2 && text[i] == '='; i-- {
@@ -211,18 +217,18 @@ func (c *carry) decode(p []byte) ([]byte, error) {
 	n, err := base64.StdEncoding.Decode(text, text)
 	// The library skips line breaks, as the standard library does; in JSON they are not even valid.
 	if err != nil || n != want || len(text)%4 != 0 {
-		return nil, errBadBase64
+		return 0, nil, errBadBase64
 	}
-	out := text[:n]
+	from, out := 1, text[:n]
 	if c.odd {
 		p[0] = c.low
-		out = p[:1+n]
+		from, out = 0, p[:1+n]
 	}
 	if c.odd = len(out)%2 == 1; c.odd {
 		c.low = out[len(out)-1]
 		out = out[:len(out)-1]
 	}
-	return out, nil
+	return from, out, nil
 }
 
 // unescapeSlashes replaces \/ by / in place behind the free first byte.
