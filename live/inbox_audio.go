@@ -11,20 +11,21 @@ import (
 // This part of the inbox stores audio: speech in pooled chunks, silence as a length. Silence is what consists of zeros only:
 // a muted track, or a microphone behind a noise gate. Everything else is kept bit by bit.
 
-// A chunk takes a page: 127 ms of 16 kHz audio and how it is used. Were it any larger, the allocator would give it a fifth more.
+// A chunk takes a page: 128 ms of 16 kHz audio. Were it any larger, the allocator would give it a fifth more.
 const (
-	chunkMemory = 4 << 10
-	chunkSize   = chunkMemory - 16
+	chunkSize   = 4 << 10
+	chunkMemory = chunkSize
 )
 
-// chunk is pooled memory for audio. It belongs to one inbox, which counts the items in it.
+// chunk is pooled memory for audio. It belongs to one inbox, which counts the items in it. How it is used does not lie beside
+// the audio, which is in no cache when it is forgotten, half a minute later.
 type chunk struct {
-	data [chunkSize]byte
+	data *[chunkSize]byte
 	used int
 	refs int
 }
 
-var chunks = sync.Pool{New: func() any { return new(chunk) }}
+var chunks = sync.Pool{New: func() any { return &chunk{data: new([chunkSize]byte)} }}
 
 // zeros is what silence is made of.
 var zeros [chunkSize]byte
