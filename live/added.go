@@ -43,10 +43,8 @@ type probe struct {
 	end   int64 // the place behind it in the microphone's stream
 }
 
-// watch measures the frame that comes next, of a number of samples, unless another one is under way.
+// watch measures the frame that comes next, of a number of samples, unless another one is under way. Called with mu held.
 func (in *inbox) watch(samples int, now time.Time) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
 	if in.probe.since == 0 {
 		in.probe.since, in.probe.end = now.UnixNano(), in.samples+int64(samples)
 	}

@@ -41,7 +41,7 @@ func TestStats_addedLeavesRenewalsOut(t *testing.T) {
 	in.addAudio(make([]byte, 640), now)
 	in.rewind(span{}, 0)
 	_, _, at := in.take(nil, takeRule{minBytes: 640, maxBytes: 6400, whole: 6400})
-	in.marked(1, at)
+	in.mark(1, at, time.Now().UnixNano())
 	if n := in.probe.added.latency().Count; n != 0 {
 		t.Errorf("%d frames measured over a renewal", n)
 	}

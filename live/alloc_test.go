@@ -69,7 +69,7 @@ func newListener(r *reader) *listener {
 }
 
 func (l *listener) hear() {
-	l.event(&l.speech)
+	l.event(&l.speech, time.Now())
 	l.received++
 	if l.unacked += len(l.speech.PCM); l.unacked < ackBytes {
 		return
@@ -101,10 +101,10 @@ func TestSession_audioAllocatesNothing(t *testing.T) {
 			"uplink":              func() { s.take(&up, len(up.PCM)) },
 			"uplink, short frame": func() { s.take(&short, len(short.PCM)) },
 			"uplink, long frame":  func() { s.take(&long, len(long.PCM)) },
-			"downlink":            func() { s.event(&down) },
+			"downlink":            func() { s.event(&down, time.Now()) },
 		}
 		if !resumable {
-			steps["downlink, long frame"] = func() { s.event(&downLong) }
+			steps["downlink, long frame"] = func() { s.event(&downLong, time.Now()) }
 		}
 		if resumable { // nobody else may have its speech kept for good
 			steps["downlink"] = client.hear
@@ -151,7 +151,7 @@ func BenchmarkSession_downlink1920(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(1920)
 	for b.Loop() {
-		s.event(&e)
+		s.event(&e, time.Now())
 	}
 }
 

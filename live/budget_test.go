@@ -52,7 +52,7 @@ func TestInbox_whatIsGivenAgainIsTheSameBitByBit(t *testing.T) {
 					}
 					given += len(pcm)
 					ends = append(ends, given)
-					in.marked(int64(len(ends)), at)
+					in.mark(int64(len(ends)), at, time.Now().UnixNano())
 				}
 			default:
 				index := rng.IntN(len(ends) + 1)
@@ -161,7 +161,7 @@ func TestBudget_placesOfWhatWasGivenUpAreBoundedToo(t *testing.T) {
 		in.addAudio(bytes.Repeat([]byte{1}, frame), time.Now())
 		pcm, _, at := in.take(nil, takeRule{minBytes: frame, maxBytes: frame})
 		given += len(pcm)
-		in.marked(int64(given/frame), at)
+		in.mark(int64(given/frame), at, time.Now().UnixNano())
 	}
 	if most := 2 * in.maxKept / frame; in.items.len() > most || in.marks.len() > most {
 		t.Errorf("%d items and %d marks are left of a minute of speech, want %d of each at most", in.items.len(), in.marks.len(), most)
@@ -180,13 +180,13 @@ func TestBudget_countsPlacesAndGetsThemBack(t *testing.T) {
 	for i := range frames {
 		in.addAudio(bytes.Repeat([]byte{1}, frame), time.Now())
 		_, _, at := in.take(nil, takeRule{minBytes: frame, maxBytes: frame})
-		in.marked(int64(i+1), at)
+		in.mark(int64(i+1), at, time.Now().UnixNano())
 	}
 	if places := in.placesMemory(); places < frames*(itemMemory+markMemory) || places > 140_000 || b.used.Load() < places+frames*frame {
 		t.Errorf("half a minute's places take %d bytes, of %d that are counted", places, b.used.Load())
 	}
 	in.cover(in.consumed(frames), 0)
-	in.marked(frames+1, in.place())
+	in.mark(frames+1, in.place(), time.Now().UnixNano())
 	in.cover(in.consumed(frames+1), 0)
 	if used := b.used.Load(); used > 2*chunkMemory || in.placesMemory() > fewItems*(itemMemory+markMemory) {
 		t.Errorf("%d bytes are counted of speech that is covered, %d of them places", used, in.placesMemory())

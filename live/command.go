@@ -1,6 +1,9 @@
 package live
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
 
 // CommandKind says what a browser asks for.
 type CommandKind uint8
@@ -32,6 +35,7 @@ type Command struct {
 
 	// PCM is signed 16-bit little-endian mono at the session's input rate (Setup.InputRate), of even length.
 	PCM []byte
+	Now time.Time // when an upstream is given it, where the session has just looked at the clock; else zero
 
 	Text         string
 	TurnComplete bool // of a text: the model should answer now

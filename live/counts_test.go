@@ -135,7 +135,7 @@ func TestInbox_aCommandThatWentAheadCoversNoAudio(t *testing.T) {
 	}
 	give := func(index int64, hold bool) {
 		_, _, at := in.take(nil, takeRule{maxBytes: 640, holdAudio: hold})
-		in.marked(index, at)
+		in.mark(index, at, time.Now().UnixNano())
 	}
 	hear()
 	give(1, false)

@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// event passes one event of the upstream on. It is called by the owner of the upstream only.
-func (s *Session) event(e *Event) {
-	now := time.Now()
+// event passes one event of the upstream on, which has just come. It is called by the owner of the upstream only.
+func (s *Session) event(e *Event, now time.Time) {
 	s.watch.saw(e, s.at(now))
 	switch e.Kind {
 	case EventAudio:
@@ -77,7 +76,7 @@ func (s *Session) answer(e *Event, d time.Duration, now time.Time) {
 	case drop:
 		s.discarded += d
 	case e.Kind == EventAudio:
-		s.out.speechTo(e, s.outputRate)
+		s.out.speechTo(e, s.outputRate, now)
 	default:
 		s.out.voiceEvent(e)
 	}

@@ -34,11 +34,12 @@ type inbox struct {
 	first         int64 // the item at 0, counted from the session's first
 	aside         *aside
 	done          int
-	unsent        int // bytes of audio not yet given
-	again         int // of them, those that a renewal gives once more
-	kept          int // bytes of audio given and kept
-	keptBytes     int // of other commands given and kept
-	commands      int // other commands not yet given
+	unsent        int  // bytes of audio not yet given
+	left          bool // some were left when take was last called; guarded by up.mu too, as only its holder takes
+	again         int  // of them, those that a renewal gives once more
+	kept          int  // bytes of audio given and kept
+	keptBytes     int  // of other commands given and kept
+	commands      int  // other commands not yet given
 	cmdBytes      int
 	commandsAgain int       // of those, the ones that a renewal gives once more
 	bytesAgain    int       // and their size
@@ -170,10 +171,33 @@ func (in *inbox) unlearn() {
 	in.known, in.heard = nil, 0
 }
 
-// addAudio keeps audio for the upstream: of the message that was counted last, or of the session's own.
+// addSpeech counts one message of connection generation, as count does, and keeps the speech in it for the upstream; sampled: it
+// is measured. pos is where in the microphone's stream it begins, and late says that more speech waits than may.
+func (in *inbox) addSpeech(generation uint64, pcm []byte, sampled bool, now time.Time) (pos int64, late, ok bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if generation != in.generation {
+		return 0, false, false
+	}
+	in.received++
+	in.counters.UplinkMessages++
+	if sampled {
+		in.watch(len(pcm)/2, now)
+	}
+	pos = in.samples
+	in.addCounted(pcm, now)
+	return pos, in.over(), true
+}
+
+// addAudio keeps audio of the session's own for the upstream.
 func (in *inbox) addAudio(pcm []byte, now time.Time) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	in.addCounted(pcm, now)
+}
+
+// addCounted keeps audio of the message that was counted last. Called with mu held.
+func (in *inbox) addCounted(pcm []byte, now time.Time) {
 	in.counters.UplinkBytes += int64(len(pcm))
 	if in.heard > 0 && in.received <= in.heard { // the upstream has been given it by another instance
 		in.samples += int64(len(pcm) / 2)
@@ -245,7 +269,7 @@ func (in *inbox) supersede(c *Command) bool {
 func (in *inbox) drop(bytesPerMs int) (dropped int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for i := in.done; in.unsent > in.maxUnsent+in.repeats+in.again && i < in.items.len(); i++ {
+	for i := in.done; in.over() && i < in.items.len(); i++ {
 		if it := in.items.at(i); it.due() {
 			in.unsent -= it.len()
 			dropped += it.len()
@@ -255,6 +279,9 @@ func (in *inbox) drop(bytesPerMs int) (dropped int) {
 	in.counters.UplinkDroppedMs += int64(dropped / bytesPerMs)
 	return dropped
 }
+
+// over reports whether more audio waits than may. Called with mu held.
+func (in *inbox) over() bool { return in.unsent > in.maxUnsent+in.repeats+in.again }
 
 // waiting reports whether an item is a command that has yet to be given.
 func (it *item) waiting() bool { return it.command != nil && !it.passed }

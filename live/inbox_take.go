@@ -11,14 +11,41 @@ type takeRule struct {
 	maxBytes  int  // frames are joined up to this
 	whole     int  // what came as one frame goes up as one message, up to this
 	holdAudio bool // a tool call is open, and the model forbids audio meanwhile
+
+	fresh lent // the frame that came just now
+	gave  gave // what take gave out before; zero: that has not gone up
+}
+
+// lent is a frame of the microphone that still lies where it was read.
+type lent struct {
+	pcm []byte
+	pos int64 // where in the microphone's stream it begins
+}
+
+// gave is something that went up.
+type gave struct {
+	index int64 // at the upstream
+	at    cursor
+	when  int64 // Unix nanoseconds
+}
+
+// whole reports whether a fresh frame is all that waits, and may go up as one message. Called with mu held.
+func (in *inbox) whole(rule *takeRule) bool {
+	n, f := len(rule.fresh.pcm), &rule.fresh
+	return n > 0 && n == in.unsent && in.commands == 0 && n <= rule.most(true) &&
+		in.samples == f.pos+int64(n/2) && in.items.at(in.done).pos == f.pos
 }
 
 // take gives out what goes upstream next: audio, appended to dst, or a command. When there is nothing to send
 // now, both are empty. Audio before a command goes at once, however short: the order is the person's. at is the
-// place behind what was given out.
+// place behind what was given out. A fresh frame that is all there is to give is not copied: pcm is the frame.
 func (in *inbox) take(dst []byte, rule takeRule) (pcm []byte, c *Command, at cursor) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if g := &rule.gave; g.when != 0 {
+		in.mark(g.index, g.at, g.when)
+	}
+	in.left = in.unsent > 0
 	if c := in.takeAside(); c != nil {
 		return dst, c, in.here()
 	}
@@ -42,6 +69,7 @@ func (in *inbox) take(dst []byte, rule takeRule) (pcm []byte, c *Command, at cur
 	if !rule.flush && in.unsent < rule.minBytes && in.commands == 0 {
 		return dst, nil, in.here()
 	}
+	whole := in.whole(&rule)
 	frame := int64(0) // the number of the one that dst ends with
 	for in.done < in.items.len() {
 		it := in.items.at(in.done)
@@ -50,7 +78,9 @@ func (in *inbox) take(dst []byte, rule takeRule) (pcm []byte, c *Command, at cur
 		}
 		if it.due() {
 			frame = it.seq
-			dst = it.appendTo(dst)
+			if !whole {
+				dst = it.appendTo(dst)
+			}
 			in.unsent -= it.len()
 			in.again = max(0, in.again-it.len())
 			in.kept += it.len()
@@ -59,6 +89,9 @@ func (in *inbox) take(dst []byte, rule takeRule) (pcm []byte, c *Command, at cur
 		in.mergeSilence()
 	}
 	in.trim()
+	if whole {
+		dst = rule.fresh.pcm
+	}
 	return dst, nil, in.here()
 }
 

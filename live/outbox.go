@@ -122,9 +122,9 @@ const maxControl = 1024
 
 var errOutboxFull = errors.New("the outbox is full")
 
-// speechTo sends or queues speech: PCM at rate Hz.
-func (o *outbox) speechTo(speech *Event, rate int) {
-	now, pcm := time.Now(), speech.PCM
+// speechTo sends or queues speech, PCM at rate Hz, which came just now.
+func (o *outbox) speechTo(speech *Event, rate int, now time.Time) {
+	pcm := speech.PCM
 	o.mu.Lock()
 	if o.event == nil {
 		o.event = &Event{Kind: EventAudio}

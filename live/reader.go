@@ -14,6 +14,8 @@ type reader struct {
 	link    *link
 	frame   Frame
 	command Command
+	fresh   lent // the frame of speech that was just kept
+	late    bool // more speech waits than may
 }
 
 // mic is what the browser's readers know of the person's input. One of them holds mu while it carries out a message, so
@@ -75,11 +77,11 @@ func (r *reader) message() {
 		size := len(r.frame.Data)
 		if err := r.out.dialect.Decode(r.frame, &r.command); err == nil {
 			r.take(&r.command, size)
-		} else if r.throttle(&Command{}) {
+		} else if _, on := r.throttle(&Command{}, time.Now()); on {
 			r.refuse(err, size)
 		}
 	}
-	r.frame, r.command = Frame{}, Command{}
+	r.frame, r.command, r.fresh = Frame{}, Command{}, lent{}
 }
 
 //go:noinline
@@ -90,8 +92,13 @@ func (s *Session) newReader(l *link) *reader {
 // take carries out one message of size bytes, and sends up what there is to send.
 func (r *reader) take(c *Command, size int) {
 	r.link.bad = 0
-	if r.throttle(c) && r.carryOut(c, size) {
-		r.sendUp(false)
+	r.fresh, r.late = lent{}, c.Kind != CommandAudio // of others nobody has looked
+	now, on := r.throttle(c, time.Now())
+	if !on || !r.carryOut(c, size, now) {
+		return
+	}
+	r.sendFresh(r.fresh, false, now)
+	if r.late || r.mic.untold.Load() != 0 {
 		r.dropLate()
 	}
 }
@@ -118,15 +125,15 @@ func (r *reader) refuse(err error, size int) {
 }
 
 // throttle makes the reader wait when the browser sends faster than it may, and reports whether the session goes
-// on. What waits meanwhile fills the socket's buffers, and holds the browser back.
-func (r *reader) throttle(c *Command) bool {
+// on, and the time. What waits meanwhile fills the socket's buffers, and holds the browser back.
+func (r *reader) throttle(c *Command, now time.Time) (later time.Time, on bool) {
 	audio, n := c.Kind == CommandAudio, 1.0
 	if audio {
 		n = max(float64(len(c.PCM))/float64(2*r.inputRate), minFrameCost)
 	}
-	wait, paused := r.allowed.take(audio, n, time.Now())
+	wait, paused := r.allowed.take(audio, n, now)
 	if wait == 0 {
-		return true
+		return now, true
 	}
 	if paused+wait > r.config.Limits.WriteTimeout {
 		what := fmt.Sprintf("messages: more than %v a second (limits.message_rate)", r.config.Limits.MessageRate)
@@ -134,30 +141,30 @@ func (r *reader) throttle(c *Command) bool {
 			what = fmt.Sprintf("audio: more than %v times real time (limits.audio_rate)", r.config.Limits.AudioRate)
 		}
 		r.end(ReasonRateLimited, "Too much was sent too fast for too long, of "+what+".")
-		return false
+		return now, false
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
+		return time.Now(), true
 	case <-r.ctx.Done():
-		return false
+		return now, false
 	}
 }
 
 // carryOut carries out one message of size bytes, and reports whether something may have to go up for it. A message of a
 // connection that has been replaced is thrown away.
-func (r *reader) carryOut(c *Command, size int) (send bool) {
+func (r *reader) carryOut(c *Command, size int, now time.Time) (send bool) {
 	r.mic.mu.Lock()
 	defer r.mic.mu.Unlock()
+	if c.Kind == CommandAudio {
+		return r.speech(c, size, now)
+	}
 	if !r.counts(c, size) {
 		return false
 	}
-	now := time.Now()
 	switch c.Kind {
-	case CommandAudio:
-		return r.speech(c, now)
 	case CommandText:
 		r.touch(now)
 		r.turns.heard(now)
@@ -186,7 +193,7 @@ func (r *reader) carryOut(c *Command, size int) (send bool) {
 		r.out.linkNotice(PongNotice{T: append([]byte(nil), c.Time...), Time: now.UnixMilli()})
 	case CommandEnd:
 		r.end(ReasonEnded, "")
-	case CommandNone:
+	case CommandAudio, CommandNone:
 	}
 	return false
 }
@@ -210,24 +217,28 @@ func (r *reader) count(size int) bool {
 	return true
 }
 
-// speech is the hot path up: one frame of the microphone.
-func (r *reader) speech(c *Command, now time.Time) (send bool) {
-	if r.mic.manual {
-		if !r.mic.activity {
+// speech is the hot path up: one frame of the microphone, in a message of size bytes.
+func (r *reader) speech(c *Command, size int, now time.Time) (send bool) {
+	if r.mic.manual && !r.mic.activity {
+		if r.count(size) {
 			r.in.unheard(c.PCM, r.bytesPerMs)
-			return false
 		}
-		r.mic.activityAudio = true
+		return false
 	}
+	r.mic.frames++
+	sampled := r.mic.frames%sampleEvery == 0 && r.live.Load()
+	pos, late, ok := r.in.addSpeech(r.link.generation, c.PCM, sampled, now)
+	if !ok {
+		return false
+	}
+	r.fresh, r.late = lent{c.PCM, pos}, late
+	r.acknowledge(size)
+	r.mic.activityAudio = r.mic.activityAudio || r.mic.manual
 	voice := isLoud(c.PCM)
 	if voice {
 		r.lastLoud.Store(now.UnixNano())
 	}
 	r.watchVoice(voice, len(c.PCM), now)
-	if r.mic.frames++; r.mic.frames%sampleEvery == 0 && r.live.Load() {
-		r.in.watch(len(c.PCM)/2, now)
-	}
-	r.in.addAudio(c.PCM, now)
 	return true
 }
 

@@ -364,7 +364,7 @@ func TestSession_whatIsKeptIsBoundedInItems(t *testing.T) {
 	for range 200_000 { // an hour at limits.message_rate
 		in.addCommand(&Command{Kind: CommandAudioStreamEnd})
 		_, _, at := in.take(nil, takeRule{})
-		in.marked(0, at)
+		in.mark(0, at, time.Now().UnixNano())
 	}
 	if n := in.items.len(); n > 10_000 {
 		t.Errorf("%d commands are kept, about %d bytes", n, n*int(unsafe.Sizeof(Command{}))+len(in.items.buf)*int(unsafe.Sizeof(item{}))+len(in.marks.buf)*int(unsafe.Sizeof(mark{})))
@@ -496,7 +496,7 @@ func TestSession_aGenerationCompleteWithoutContent(t *testing.T) {
 func TestSession_anAnswerThatRacesWithARenewalIsNotGiven(t *testing.T) {
 	s, done := hop(t, false)
 	defer done()
-	s.event(&toolCall)
+	s.event(&toolCall, time.Now())
 	known, _ := s.tools.answer([]ToolResponse{{ID: "c1", Response: json.RawMessage(`{}`)}}) // reader: toolResponse
 	s.retire(io.EOF, "upstream_lost")                                                       // owner: renew
 	s.prepare("upstream_lost")

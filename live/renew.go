@@ -55,12 +55,11 @@ const (
 //
 // Where the upstream does not tell what a handle holds, two things are known. It was made when no answer was going on,
 // so a text that has had no answer is not in it. And of the audio it misses no more than was under way.
-func (s *Session) note(e *Event) {
+func (s *Session) note(e *Event, now time.Time) {
 	n := &s.next
 	s.updates.note(e)
 	switch e.Kind {
 	case EventAudio, EventText:
-		now := time.Now()
 		begins, anew := s.turns.begins(now)
 		if anew { // and the one before it has had no turn_complete
 			s.fileTurn()

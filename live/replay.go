@@ -65,11 +65,8 @@ func (in *inbox) soleText(since, at cursor) cursor {
 	return at
 }
 
-// marked notes that the upstream's message with an index ended at a place.
-func (in *inbox) marked(index int64, at cursor) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	now := time.Now().UnixNano()
+// mark notes that the upstream's message with an index, which has gone up now, ended at a place. Called with mu held.
+func (in *inbox) mark(index int64, at cursor, now int64) {
 	in.pushMark(mark{at, uint32(index), uint32((now + int64(time.Millisecond) - 1) / int64(time.Millisecond))})
 	in.probe.passed(at.pos, now)
 	if in.aside != nil {

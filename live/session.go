@@ -108,7 +108,7 @@ func newSession(g *Gateway, b *Backend, cfg *Config, c Client, p *plan) *Session
 	s.tools.hold = p.setup.Model.HoldAudioDuringTool
 	s.mic.manual = p.setup.VAD.Manual
 	s.mic.unechoed = p.setup.Model.TextInput == "content"
-	s.out.maxVoice, s.out.plain = cfg.Audio.Outbox, s.dialect.Traits().Plain
+	s.out.maxVoice, s.out.plain = cfg.Audio.Outbox, s.out.dialect.Traits().Plain
 	s.in.probe.added, s.out.added = g.statics.up, g.statics.down
 	s.out.window = cfg.Audio.Window
 	s.out.writeTimeout = cfg.Limits.WriteTimeout
@@ -394,8 +394,9 @@ func (s *Session) receive(up Upstream) error {
 //
 //go:noinline
 func (s *Session) take(e *Event) (renew bool) {
-	s.note(e)
-	s.event(e)
+	now := time.Now()
+	s.note(e, now)
+	s.event(e, now)
 	if s.draining.Load() && s.portable() {
 		s.end(ReasonServerDraining, "")
 	}

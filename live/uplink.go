@@ -12,6 +12,8 @@ type uplink struct {
 	mu       sync.Mutex
 	upstream Upstream // nil until the setup was accepted
 
+	missed atomic.Bool // somebody with something to send found mu taken
+
 	owned  atomic.Pointer[Upstream] // from the dial on, for those who end it without being the sender
 	waking *time.Timer              // armed by a failed send; guarded by mu
 	pcm    []byte                   // joined audio on its way into the encoder
@@ -63,24 +65,35 @@ func (u *uplink) wakeLater() {
 const silenceLength = 100 * time.Millisecond
 
 // sendUp sends everything in the inbox that may go now. flush sends short audio too.
-func (s *Session) sendUp(flush bool) {
+func (s *Session) sendUp(flush bool) { s.sendFresh(lent{}, flush, time.Now()) }
+
+// sendFresh is sendUp for who has just put a frame into the inbox that still lies where it was read.
+func (s *Session) sendFresh(fresh lent, flush bool, now time.Time) {
+	u := &s.up
 	for {
-		if !s.up.mu.TryLock() {
-			return
+		if !u.mu.TryLock() {
+			u.missed.Store(true)
+			if !u.mu.TryLock() {
+				return // the holder sees it when it has unlocked
+			}
 		}
-		sent, err := s.sendAll(flush)
+		sent, left, err := s.sendAll(fresh, flush, now)
 		if err != nil {
 			s.upstreamFailed(err)
 		}
-		s.up.mu.Unlock()
+		u.mu.Unlock()
 		if err != nil {
 			return
 		}
-		if !sent || !s.sendable(flush) {
-			break
+		missed := u.missed.Load() && u.missed.Swap(false)
+		if !sent || !missed || !s.sendable(flush) {
+			if left || missed {
+				s.armFlush()
+			}
+			return
 		}
+		now = time.Now()
 	}
-	s.armFlush()
 }
 
 // sendable reports whether another round of sendUp would find something: what arrived while the sender was busy.
@@ -101,17 +114,21 @@ const wholeFrame = time.Second
 // longMessage is what a session keeps of the memory that joins audio, when its messages are short again.
 const longMessage = 8 << 10
 
-// sendAll is called with up.mu held. It reports whether there is an upstream to send to.
-func (s *Session) sendAll(flush bool) (ready bool, err error) {
+// sendAll is called with up.mu held. It reports whether there is an upstream to send to, and whether audio was left that waits for
+// more to come.
+func (s *Session) sendAll(fresh lent, flush bool, now time.Time) (ready, left bool, err error) {
 	u := &s.up
 	if u.upstream == nil {
-		return false, nil
+		return false, true, nil
 	}
-	rule := takeRule{minBytes: s.minChunk, flush: flush, maxBytes: s.maxChunk, whole: int(wholeFrame/time.Second) * s.inputRate * 2}
+	rule := takeRule{minBytes: s.minChunk, flush: flush, maxBytes: s.maxChunk, whole: int(wholeFrame/time.Second) * s.inputRate * 2, fresh: fresh}
 	for {
 		rule.holdAudio = s.tools.holdsAudio()
 		pcm, c, at := s.in.take(u.pcm[:0], rule)
-		if u.pcm = pcm; cap(pcm) > longMessage && len(pcm) > 0 && len(pcm) <= longMessage {
+		rule.gave = gave{}
+		if len(pcm) > 0 && len(fresh.pcm) > 0 && &pcm[0] == &fresh.pcm[0] {
+			rule.fresh = lent{}
+		} else if u.pcm = pcm; cap(pcm) > longMessage && len(pcm) > 0 && len(pcm) <= longMessage {
 			u.pcm = nil // pcm itself lives until it was sent
 		}
 		switch {
@@ -126,30 +143,35 @@ func (s *Session) sendAll(flush bool) (ready bool, err error) {
 			if u.audio == nil {
 				u.audio = &Command{Kind: CommandAudio}
 			}
-			u.audio.PCM = pcm
+			u.audio.PCM, u.audio.Now = pcm, now
 			c = u.audio
 		default:
-			return true, nil
+			return true, s.in.left, nil
 		}
-		if err := s.send(c); err != nil {
-			return true, err
+		now, err = s.send(c)
+		if u.audio != nil {
+			u.audio.PCM = nil
 		}
-		s.in.marked(u.index, at)
+		if err != nil {
+			return true, true, err
+		}
+		rule.gave = gave{u.index, at, now.UnixNano()}
 	}
 }
 
-// send is called with up.mu held and an upstream.
-func (s *Session) send(c *Command) error {
+// send is called with up.mu held and an upstream. It returns when c was sent.
+func (s *Session) send(c *Command) (now time.Time, err error) {
 	index, err := s.up.upstream.Send(c)
 	if err != nil {
-		return err
+		return now, err
 	}
+	now = time.Now()
 	s.up.index = index
-	s.up.lastSent.Store(time.Now().UnixNano())
+	s.up.lastSent.Store(now.UnixNano())
 	for _, r := range c.Responses {
 		s.tools.close(r.ID)
 	}
-	return nil
+	return now, nil
 }
 
 // armFlush makes sure that short audio, which waits for more to come, goes up when it has waited long enough.
@@ -191,7 +213,7 @@ func (s *Session) keepAlive(now time.Time) time.Duration {
 	var err error
 	if s.up.upstream != nil && !s.tools.holdsAudio() {
 		n := int(time.Duration(s.setup().InputRate)*silenceLength/time.Second) * 2
-		err = s.send(&Command{Kind: CommandAudio, PCM: make([]byte, n)})
+		_, err = s.send(&Command{Kind: CommandAudio, PCM: make([]byte, n)})
 		s.up.silence.Add(int64(n))
 	}
 	if err != nil {

@@ -110,7 +110,7 @@ func (u *upstream) Send(c *live.Command) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := u.link.write(p); err != nil {
+	if err := u.link.write(p, c.Now); err != nil {
 		return 0, u.sendFailed(err)
 	}
 	u.sent++
@@ -294,7 +294,7 @@ func (u *upstream) seed() error {
 	}
 	p, err := u.enc.json(contentMessage(u.setup.History, true))
 	if err == nil {
-		err = u.link.write(p)
+		err = u.link.write(p, time.Time{})
 	}
 	u.sent++
 	return err
