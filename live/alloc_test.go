@@ -113,7 +113,11 @@ func TestSession_audioAllocatesNothing(t *testing.T) {
 			for range 100 { // acks included, until every buffer is as large as it gets
 				step()
 			}
-			if n := testing.AllocsPerRun(500, step); n != 0 {
+			most := 0.0
+			if raceDetector && name == "uplink, long frame" {
+				most = 2 * float64(len(long.PCM)/chunkSize+1) // what its chunks are made of
+			}
+			if n := testing.AllocsPerRun(500, step); n > most {
 				t.Errorf("%s, resumable %v: %v allocations per frame", name, resumable, n)
 			}
 		}
