@@ -34,6 +34,9 @@ const (
 // scan is the fast decoder. False means that m holds nothing that counts, and p is as it was.
 func (m *message) scan(p []byte) bool {
 	m.reset()
+	if m.fits(p) {
+		return true
+	}
 	s := scanner{p: p}
 	if !s.open('{') {
 		return false
@@ -62,6 +65,7 @@ func (m *message) scan(p []byte) bool {
 		}
 	}
 	m.finish()
+	m.remember(p)
 	return true
 }
 
@@ -184,12 +188,19 @@ func (m *message) scanParts(s *scanner) bool {
 	}
 }
 
+// What models call their audio.
+const (
+	usualType = "audio/pcm;rate=24000"
+	usualRate = 24000
+)
+
 // blob is inline data as the scanner found it.
 type blob struct {
 	mime    []byte
 	data    []byte // behind its opening quote
 	escaped bool
 	front   []byte // data with frame.Room bytes before it; nil: there are fewer
+	at      int    // where data begins
 }
 
 func (m *message) scanPart(s *scanner) bool {
@@ -237,9 +248,9 @@ func (m *message) scanPart(s *scanner) bool {
 		return true
 	}
 	// The usual type is spared a look into it, and an allocation.
-	if string(b.mime) == "audio/pcm;rate=24000" {
+	if string(b.mime) == usualType {
 		if len(b.data) > 1 {
-			m.pieces = append(m.pieces, piece{audio: b.data, escaped: b.escaped, front: b.front, rate: 24000})
+			m.pieces = append(m.pieces, piece{audio: b.data, escaped: b.escaped, front: b.front, at: b.at, rate: usualRate})
 		}
 		return true
 	}
@@ -263,7 +274,7 @@ func (b *blob) scan(s *scanner) bool {
 				b.data, b.escaped, ok = s.base64()
 			}
 			if at := s.i - 1 - len(b.data); ok && at >= frame.Room {
-				b.front = s.p[at-frame.Room : s.i-1 : s.i-1]
+				b.front, b.at = s.p[at-frame.Room:s.i-1:s.i-1], at
 			}
 		case "mimeType":
 			var escaped bool

@@ -46,6 +46,8 @@ type message struct {
 	timeLeft   time.Duration
 	failure    *statusError
 
+	shape *shape // of a message before this one; nil: none is remembered
+
 	step int // of next
 	part int // of next: how many pieces are done
 }
@@ -59,6 +61,7 @@ type piece struct {
 	escaped bool // holds \/ for /
 	// front is audio with what stands before it in the message, frame.Room bytes; nil: it has nothing like that.
 	front []byte
+	at    int // where audio begins in the message, if it has a front
 	rate  int // of the audio in Hz; 0: not told
 }
 
@@ -81,7 +84,7 @@ var messages = sync.Pool{New: func() any { return &message{consumed: -1} }}
 func (m *message) reset() {
 	clear(m.pieces[:cap(m.pieces)])
 	pieces := m.pieces[:0]
-	*m = message{pieces: pieces, consumed: -1}
+	*m = message{pieces: pieces, shape: m.shape, consumed: -1}
 }
 
 // more reports whether next may have more to give than EventReady.
