@@ -36,6 +36,10 @@ type settings struct {
 	Memory   int64  // resume.memory
 	WarmPool int    // live.warm_pool.size; 0: none, because its refilling would be measured
 	Patient  bool   // nobody is too quiet for too long
+
+	ReplayAudio time.Duration // resume.replay_audio
+
+	program string // whose process it is; empty: this one
 }
 
 // spent is what the gateway's process has used since its start, and what it holds.
@@ -88,16 +92,22 @@ func gateway(in io.Reader, out io.Writer) error {
 	fmt.Fprintln(out, l.Addr())
 
 	lines := bufio.NewScanner(in)
+	var answering uint64 // allocations for the answers, which are not the conversations'
 	for lines.Scan() {
 		if lines.Text() == collected {
 			runtime.GC()
 			runtime.GC() // what pools held goes with the second
 		}
 		now := spending()
+		began := now.Mallocs
+		now.Mallocs -= answering
 		now.Stats, now.Pool = core.Stats(), dialer.PoolStats()
 		if err := json.NewEncoder(out).Encode(now); err != nil {
 			return err
 		}
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		answering += m.Mallocs - began
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
@@ -115,6 +125,9 @@ func (s settings) apply(cfg *live.Config) {
 	}
 	if s.Memory > 0 {
 		cfg.Resume.Memory = s.Memory
+	}
+	if s.ReplayAudio > 0 {
+		cfg.Resume.ReplayAudio = s.ReplayAudio
 	}
 	if s.Patient {
 		cfg.Limits.IdleTimeout = cfg.Limits.MaxDuration
@@ -161,7 +174,10 @@ type child struct {
 
 // startChild runs this program again in the gateway's role, with more in its environment.
 func startChild(s settings, environment ...string) (*child, error) {
-	self, err := os.Executable()
+	program, err := s.program, error(nil)
+	if program == "" {
+		program, err = os.Executable()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +185,7 @@ func startChild(s settings, environment ...string) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &child{cmd: exec.Command(self)} //nolint:gosec // itself
+	c := &child{cmd: exec.Command(program)} //nolint:gosec // itself, or what a test has built
 	c.cmd.Env = append(os.Environ(), roleVariable+"="+roleGateway, settingsVariable+"="+string(text))
 	c.cmd.Env = append(c.cmd.Env, environment...)
 	c.cmd.Stderr = os.Stderr

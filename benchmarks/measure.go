@@ -24,9 +24,6 @@ const headerBytes = 16
 // kept is how many frames of a browser may be under way before their times are forgotten.
 const kept = 4096
 
-// warmUp is not measured.
-const warmUp = time.Second
-
 // latency is a distribution in microseconds.
 type latency struct {
 	P50 float64 `json:"p50"`
@@ -60,7 +57,7 @@ type bench struct {
 	browsers  atomic.Pointer[[]*browser]
 }
 
-func newBench(o options, log *slog.Logger) (*bench, error) {
+func newBench(o options, with settings, log *slog.Logger) (*bench, error) {
 	cfg := simulator.DefaultConfig()
 	cfg.Echo = true
 	cfg.SetupDelay, cfg.SetupJitter = time.Millisecond, 0
@@ -73,7 +70,8 @@ func newBench(o options, log *slog.Logger) (*bench, error) {
 	if err = s.Listen("127.0.0.1:0"); err != nil {
 		return nil, err
 	}
-	if b.child, err = startChild(settings{Upstream: s.URL()}); err != nil {
+	with.Upstream = s.URL()
+	if b.child, err = startChild(with); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	first, err := b.child.spent()
@@ -137,7 +135,7 @@ func (b *bench) measure(l load) (figures, error) {
 		senders.Go(func() { b.send(w, i, n, &stop) })
 		receivers.Go(func() { b.receive(w) })
 	}
-	time.Sleep(warmUp)
+	time.Sleep(b.WarmUp)
 	measuring.Store(true)
 	before, err := b.child.spent()
 	if err != nil {

@@ -18,6 +18,7 @@ type options struct {
 	Frame    int           // bytes of PCM in each of a browser's frames
 	Rate     float64       // frames a second and session
 	Duration time.Duration // of each measurement
+	WarmUp   time.Duration // before it
 	Rounds   int
 
 	Resumable string // off, on or both
@@ -35,7 +36,8 @@ func parsePath(args []string) (o options, err error) {
 	sessions := f.String("sessions", "1,10,100", "conversations at once, a list")
 	f.IntVar(&o.Frame, "frame", 640, "bytes of 16 kHz PCM in each frame from a browser (640 is 20 ms)")
 	f.Float64Var(&o.Rate, "rate", 50, "frames a second and conversation")
-	f.DurationVar(&o.Duration, "duration", 5*time.Second, "of each measurement, after a second to warm up")
+	f.DurationVar(&o.Duration, "duration", 5*time.Second, "of each measurement")
+	f.DurationVar(&o.WarmUp, "warm-up", time.Second, "how long conversations speak before they are measured; after resume.replay_audio (30s) nothing grows any more")
 	f.IntVar(&o.Rounds, "rounds", 3, "how often everything is measured; medians are reported")
 	f.StringVar(&o.Resumable, "resumable", "both", "whether conversations can be resumed: off, on, or both in turn")
 	f.StringVar(&o.Out, "out", "benchmarks/results", "directory for the JSON report; empty: none")
@@ -58,6 +60,8 @@ func parsePath(args []string) (o options, err error) {
 		return o, fmt.Errorf("-frame and -rate make %.0f bytes a second: more than four times real time, which limits.audio_rate holds back", o.Rate*float64(o.Frame))
 	case o.Duration < time.Second || o.Duration > maxDuration:
 		return o, fmt.Errorf("-duration must be between 1s and %v, got %v", maxDuration, o.Duration)
+	case o.WarmUp < 0 || o.WarmUp > maxDuration:
+		return o, fmt.Errorf("-warm-up must be between 0s and %v, got %v", maxDuration, o.WarmUp)
 	case !slices.Contains([]string{"off", "on", "both"}, o.Resumable):
 		return o, fmt.Errorf("-resumable must be off, on or both, got %q", o.Resumable)
 	case o.Rounds < 1 || o.Rounds > 100:
@@ -72,7 +76,7 @@ func measurePath(args []string) error {
 	if err != nil {
 		return err
 	}
-	b, err := newBench(o, slog.New(slog.DiscardHandler))
+	b, err := newBench(o, settings{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
