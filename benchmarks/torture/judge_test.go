@@ -260,3 +260,24 @@ func TestLedger_countsTextsAndToolAnswersAlongTheLineage(t *testing.T) {
 		t.Errorf("%d tool answers, want 1", n)
 	}
 }
+
+func TestJudgeAsk_whatWasLostWithItsInstanceNeedNotBeAnswered(t *testing.T) {
+	lost := []span{{from: 1000, to: 3000}}
+	for _, c := range []struct {
+		name     string
+		from, to int64
+		excuses  []span
+		want     int32
+	}{
+		{"no excuse", 1600, 3200, nil, 1},
+		{"its speech is excused", 1600, 3200, lost, 0},
+		{"other speech is", 3200, 4800, lost, 1},
+	} {
+		m := newModel()
+		var n counts
+		m.c.judgeAsk(&ask{kind: askVoice, id: 1, from: c.from, to: c.to}, true, c.excuses, &n)
+		if got := m.c.failed.Load(); int32(got) != c.want {
+			t.Errorf("%s: %d violations, want %d", c.name, got, c.want)
+		}
+	}
+}

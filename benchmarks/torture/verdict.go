@@ -29,7 +29,7 @@ func (c *conversation) judge() {
 	var n counts
 	n.asks = len(asks)
 	for _, a := range asks {
-		c.judgeAsk(a, complete, &n)
+		c.judgeAsk(a, complete, excuses, &n)
 	}
 	c.ears.judge(&n)
 	c.w.report.add(c, func(all *counts) {
@@ -98,8 +98,9 @@ func (c *conversation) judgeUplink(up uplinkVerdict, told told) {
 // late says whether handles lag further than the overlap reaches: then what the model lacks is reported only.
 func (c *conversation) late() bool { return c.backend == "gemini" && c.w.o.Lag > c.w.o.Overlap }
 
-// judgeAsk looks what became of one question.
-func (c *conversation) judgeAsk(a *ask, complete bool, n *counts) {
+// judgeAsk looks what became of one question. One whose speech is excused need not have been answered: what only an instance had, because the page
+// was reloaded, is lost with it.
+func (c *conversation) judgeAsk(a *ask, complete bool, excuses []span, n *counts) {
 	switch a.kind {
 	case askText:
 		n.texts++
@@ -127,7 +128,7 @@ func (c *conversation) judgeAsk(a *ask, complete bool, n *counts) {
 			c.fail(kindD2, "question %d (%d to %d) was answered %d times after restart %d", a.id, a.from, a.to, times, period)
 		}
 	}
-	if len(heard) == 0 && !spared && complete && !a.barged && !a.excused && c.line.told.lostAudioMs == 0 {
+	if len(heard) == 0 && !spared && complete && !a.barged && !a.excused && c.line.told.lostAudioMs == 0 && covered(a.from, a.to, excuses) == 0 {
 		c.fail(kindD2, "question %d (%d to %d) was never answered to the end (told of an interruption: %v)", a.id, a.from, a.to, told)
 	}
 }
