@@ -346,13 +346,13 @@ func (in *inbox) resumeAt(known span, overlap int, before int64) (at point) {
 		}
 		covered = min(covered, max(before, it.seq-1))
 	}
-	for i, it := range in.unknownAside(known) {
+	for _, it := range in.unknownAside(known) {
 		if it.seq <= before {
 			continue
 		}
 		covered = min(covered, it.seq-1)
-		if i == 0 || it.command.Kind == CommandActivityStart {
-			activity = activity && it.command.Kind != CommandActivityStart
+		if it.command.Kind == CommandActivityStart {
+			activity = false // it is given again
 		}
 	}
 	if a := in.aside; a != nil && a.lost > 0 && a.lostTo > known.commands.item && a.lostFrom > before {
