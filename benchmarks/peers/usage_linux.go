@@ -133,7 +133,8 @@ func divide() (relays string, generator []string, why string) {
 }
 
 // startOn starts cmd on one processor; empty: on any. taskset would do, but is a program of its own, whose start would be
-// measured with the relay's. What a thread may run on is inherited; the thread ends with its goroutine, which has locked it.
+// measured with the relay's. What a thread may run on is inherited, so the thread takes it for the time of the start. Letting
+// the thread end instead would not do: the process's first one does not end with its goroutine (runtime, goexit0).
 func startOn(cpu string, cmd *exec.Cmd) error {
 	if cpu == "" {
 		return cmd.Start()
@@ -142,22 +143,35 @@ func startOn(cpu string, cmd *exec.Cmd) error {
 	if err != nil {
 		return err
 	}
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		var mask [128]byte // 1,024 processors, as cpu_set_t has
-		if n >= 8*len(mask) {
-			started <- fmt.Errorf("processor %d is beyond what can be named", n)
-			return
-		}
-		mask[n/8] = 1 << (n % 8)
-		if _, _, errno := syscall.RawSyscall(syscall.SYS_SCHED_SETAFFINITY, 0, uintptr(len(mask)), uintptr(unsafe.Pointer(&mask))); errno != 0 {
-			started <- fmt.Errorf("choose processor %d: %w", n, errno)
-			return
-		}
-		started <- cmd.Start()
-	}()
-	return <-started
+	var before, one processors
+	if n < 0 || n >= 8*len(one) {
+		return fmt.Errorf("processor %d is beyond what can be named", n)
+	}
+	one[n/8] = 1 << (n % 8)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := before.affinity(syscall.SYS_SCHED_GETAFFINITY); err != nil {
+		return fmt.Errorf("ask which processors may be used: %w", err)
+	}
+	if err := one.affinity(syscall.SYS_SCHED_SETAFFINITY); err != nil {
+		return fmt.Errorf("choose processor %d: %w", n, err)
+	}
+	err = cmd.Start()
+	if err := before.affinity(syscall.SYS_SCHED_SETAFFINITY); err != nil {
+		panic(fmt.Sprintf("a thread that may run on processor %d only cannot be told otherwise: %v", n, err)) // it would slow all that follows
+	}
+	return err
+}
+
+// processors is a set of 1,024 of them, one bit each, as cpu_set_t of sched.h.
+type processors [128]byte
+
+// affinity gets or sets, by the system call's number, where the calling thread may run.
+func (p *processors) affinity(call uintptr) error {
+	if _, _, errno := syscall.RawSyscall(call, 0, uintptr(len(p)), uintptr(unsafe.Pointer(p))); errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 // allowed takes the processors out of proc_pid_status(5), where they are written 0-3,8.
