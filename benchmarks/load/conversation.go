@@ -279,7 +279,6 @@ func (c *conversation) heard(n int, now time.Duration) {
 		c.talking = true
 		c.playEnd = now + c.r.o.late // what a player keeps ready before it begins
 		if spoke := time.Duration(c.spoke.Swap(0)); spoke > 0 && c.r.measures(spoke) {
-			f.answered.Add(1)
 			f.record(c.n, func(d *distributions) { d.answer.Record(now - spoke); d.recentTrip.Record(now - spoke) })
 		}
 	}

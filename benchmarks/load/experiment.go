@@ -119,7 +119,7 @@ func (x *experiment) welcome(r *run) error {
 	if x.model != nil && !x.echo {
 		return fmt.Errorf("no frame came back: the server does not use the simulator here (set its gemini.base_url to %s, and GOOGLE_API_KEY to anything)", x.model.URL())
 	}
-	if !x.echo && x.o.silence == 0 {
+	if !x.echo && !x.o.listens() {
 		return errors.New("the model's end does not echo but listen, and --silence 0 gives it no pause to answer in")
 	}
 	version := x.status.Version

@@ -24,7 +24,6 @@ type figures struct {
 	late     atomic.Int64
 	doubled  atomic.Int64
 	strange  atomic.Int64
-	answered atomic.Int64
 
 	everSent, everReceived atomic.Int64 // frames at any time, for the progress
 

@@ -132,7 +132,7 @@ func (o *options) declare(f *flag.FlagSet) {
 	f.Float64Var(&o.rate, "rate", 0, "frames a second and session; 0: real time for the frame's size")
 	f.DurationVar(&o.talk, "talk", 3*time.Second, "how long a person speaks…")
 	f.DurationVar(&o.silence, "silence", 5*time.Second, "…and then is silent with an open microphone; 0: speaks on and on")
-	f.StringVar(&o.wav, "wav", "", "a WAV file (PCM, 16 bit, mono, 8 to 48 kHz) to speak, instead of a synthetic voice; --talk is then its length")
+	f.StringVar(&o.wav, "wav", "", "a WAV file (PCM, 16 bit, mono, 8 to 48 kHz) to speak, instead of a synthetic voice; --talk is then its length. Its pauses are silence, too")
 	f.DurationVar(&o.late, "late", 200*time.Millisecond, "a frame that takes longer counts as late")
 	f.StringVar(&o.dialect, "dialect", dialectStonepot, "what is spoken on the WebSocket: stonepot")
 	f.StringVar(&o.backend, "backend", "", "gemini or vertex; empty: what the URL's path says, else the server's default")
@@ -206,6 +206,9 @@ func (o *options) fill(talkGiven bool) (err error) {
 	return nil
 }
 
+// listens reports whether the person leaves the model time to answer.
+func (o *options) listens() bool { return o.silence > 0 || o.voice.pauses() }
+
 // rampOf is how long n sessions take to begin.
 func (o *options) rampOf(n int) time.Duration {
 	if o.ramp > 0 {
@@ -266,7 +269,7 @@ func (o *options) checkWords() error {
 		return fmt.Errorf("--backend must be gemini or vertex, got %q", o.backend)
 	case !slices.Contains([]string{expectAuto, expectEcho, expectAnswers}, o.expect):
 		return fmt.Errorf("--expect must be auto, echo or answers, got %q", o.expect)
-	case o.expect != expectEcho && o.silence == 0 && o.expect == expectAnswers:
+	case o.expect == expectAnswers && !o.listens():
 		return errors.New("--silence must not be 0 where answers are expected: nobody answers a person who speaks on and on")
 	case o.start != "" && o.simulator != "":
 		return errors.New("--start brings its own --simulator: give one of them")
@@ -315,9 +318,14 @@ func (o *options) aim(url string) (err error) {
 
 // described is a run of n sessions for the JSON file.
 func (o *options) described(n int) result.Load {
-	return result.Load{
+	l := result.Load{
 		Sessions: n, RampMs: o.rampOf(n).Milliseconds(), WarmUpMs: o.warmUp.Milliseconds(), DurationMs: o.duration.Milliseconds(),
 		FrameBytes: o.frame, Rate: o.rate, InputHz: o.voice.hz, TalkMs: o.talk.Milliseconds(), SilenceMs: o.silence.Milliseconds(),
 		WAV: o.wav, Dialect: o.dialect, Resumable: o.resumable, LateMs: o.late.Milliseconds(),
 	}
+	if o.wav != "" {
+		speech, utterances := o.voice.said()
+		l.SpeechMs, l.Utterances = speech.Milliseconds(), utterances
+	}
+	return l
 }

@@ -183,6 +183,7 @@ func TestParseWAV_refusesInWords(t *testing.T) {
 		"broken":       wav(chunk("fmt ", []byte{1}), chunk("data", pcm)),
 		"does not say": wav(chunk("data", pcm)),
 		"holds only":   wav(format(1, 1, 16000, 16), chunk("data", pcm[:100])),
+		"is silent":    wav(format(1, 1, 16000, 16), chunk("data", pcm)),
 	} {
 		if v, err := parseWAV(data); err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("%s: %+v %v", word, v, err)
@@ -192,7 +193,7 @@ func TestParseWAV_refusesInWords(t *testing.T) {
 
 func TestParse_speaksAFileForAsLongAsItIs(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "voice.wav")
-	if err := os.WriteFile(name, wav(format(1, 1, 8000, 16), chunk("data", make([]byte, 8000))), 0o600); err != nil {
+	if err := os.WriteFile(name, wav(format(1, 1, 8000, 16), chunk("data", bytes.Repeat([]byte{1, 2}, 4000))), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	o, err := parse([]string{"--wav", name, "ws://127.0.0.1"}, &bytes.Buffer{})
@@ -215,6 +216,7 @@ func TestScript_speaksAndIsSilentInTurn(t *testing.T) {
 	for i := range v.pcm {
 		v.pcm[i] = byte(i%250 + 1)
 	}
+	v.listen()
 	s := &script{voice: v, frame: 640, interval: 20 * time.Millisecond, talk: 60 * time.Millisecond, silence: 40 * time.Millisecond}
 	var said []byte
 	for k := range uint32(10) {

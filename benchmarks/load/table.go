@@ -16,6 +16,9 @@ func printResult(to io.Writer, r *result.Run) {
 	fmt.Fprintf(to, "%s\n%s, %s; %d sessions, frames of %d B, %.4g a second each, %.1f s measured%s\n",
 		r.Machine, r.Target.URL, resumability(r.Load.Resumable), r.Load.Sessions, r.Load.FrameBytes, r.Load.Rate, float64(r.MeasuredMs)/1e3,
 		map[bool]string{true: " (interrupted)"}[r.Interrupted])
+	if r.Target.Upstream == expectAnswers {
+		fmt.Fprintf(to, "speech of %s\n", r.Load.Speech())
+	}
 	printSessions(to, r)
 	printLatencies(to, r)
 	printCounts(to, r)

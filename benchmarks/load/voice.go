@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -15,6 +16,9 @@ import (
 type voice struct {
 	pcm []byte
 	hz  int
+
+	loud   []bool // of each window: it is speech; see listen
+	window int    // bytes
 }
 
 func (v *voice) length() time.Duration {
@@ -34,6 +38,7 @@ func synthetic() *voice {
 		open := 0.15 + 0.85*math.Pow(math.Sin(math.Pi*syllables*t), 2)
 		v.pcm = binary.LittleEndian.AppendUint16(v.pcm, uint16(int16(sample*open*7000)))
 	}
+	v.listen()
 	return v
 }
 
@@ -87,6 +92,9 @@ func parseWAV(data []byte) (*voice, error) {
 	case v.length() < 100*time.Millisecond:
 		return nil, fmt.Errorf("holds only %v of sound", v.length())
 	}
+	if v.listen(); !slices.Contains(v.loud, true) {
+		return nil, errors.New("is silent from its beginning to its end")
+	}
 	return v, nil
 }
 
@@ -108,7 +116,7 @@ func (v *voice) format(p []byte) error {
 	return nil
 }
 
-// script says what each frame of a session holds: speech for a while, then silence, and again.
+// script says what each frame of a session holds: the voice, with its own pauses, for a while, then silence, and again.
 type script struct {
 	voice         *voice
 	frame         int
@@ -125,11 +133,10 @@ func (s *script) fill(p []byte, k uint32) (speech bool) {
 	}
 	// The voice goes on from frame to frame by bytes, so that it is whole at any rate.
 	from := int(at/s.interval) * s.frame % len(s.voice.pcm) &^ 1
-	for n := 0; n < len(p); {
-		n += copy(p[n:], s.voice.pcm[from:])
-		from = 0
+	for n := copy(p, s.voice.pcm[from:]); n < len(p); {
+		n += copy(p[n:], s.voice.pcm)
 	}
-	return true
+	return s.voice.speaks(from, len(p))
 }
 
 // into is how far frame k lies in its cycle of talk and silence.

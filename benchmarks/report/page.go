@@ -111,7 +111,7 @@ func facts(runs []*result.Run) []fact {
 		words("frames", runs, func(r *result.Run) string {
 			return fmt.Sprintf("%d bytes, %.4g a second, %d Hz", r.Load.FrameBytes, r.Load.Rate, r.Load.InputHz)
 		}),
-		words("speech", runs, speech),
+		words("speech", runs, func(r *result.Run) string { return r.Load.Speech() }),
 		words("measured", runs, func(r *result.Run) string {
 			return fmt.Sprintf("%.1f s%s", float64(r.MeasuredMs)/1e3, map[bool]string{true: ", interrupted"}[r.Interrupted])
 		}),
@@ -131,14 +131,6 @@ func modelEnd(r *result.Run) string {
 		end += " (" + r.Target.Model + ")"
 	}
 	return end
-}
-
-func speech(r *result.Run) string {
-	s := fmt.Sprintf("%.4g s, then %.4g s of silence", float64(r.Load.TalkMs)/1e3, float64(r.Load.SilenceMs)/1e3)
-	if r.Load.WAV != "" {
-		s += ", " + r.Load.WAV
-	}
-	return s
 }
 
 // warnings say why two runs cannot be compared fairly.

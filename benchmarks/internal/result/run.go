@@ -97,9 +97,24 @@ type Load struct {
 	TalkMs     int64   `json:"talkMs"`
 	SilenceMs  int64   `json:"silenceMs"`
 	WAV        string  `json:"wav,omitempty"`
+	SpeechMs   int64   `json:"speechMs,omitempty"`   // of the WAV, without its pauses
+	Utterances int     `json:"utterances,omitempty"` // of the WAV: pauses of half a second and more part them
 	Dialect    string  `json:"dialect"`
 	Resumable  bool    `json:"resumable"`
 	LateMs     int64   `json:"lateMs"` // a frame that takes longer is late
+}
+
+// Speech says what each person says.
+func (l Load) Speech() string {
+	s := fmt.Sprintf("%.4g s, then %.4g s of silence", float64(l.TalkMs)/1e3, float64(l.SilenceMs)/1e3)
+	if l.WAV == "" {
+		return s
+	}
+	utterances := "utterances"
+	if l.Utterances == 1 {
+		utterances = "utterance"
+	}
+	return fmt.Sprintf("%s, of %s, whose %d %s last %.4g s without pauses", s, l.WAV, l.Utterances, utterances, float64(l.SpeechMs)/1e3)
 }
 
 // Sessions is what became of them.
