@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"runtime"
@@ -108,7 +109,7 @@ func parse(args []string, help io.Writer) (*options, error) {
 		return nil, errHelp
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w; --help lists the flags", err)
+		return nil, fmt.Errorf("%w; --help lists the flags", inWords(f, err))
 	}
 	given := map[string]bool{}
 	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
@@ -241,7 +242,7 @@ func (o *options) check(unbounded bool, given map[string]bool) error {
 		return fmt.Errorf("--timeout must be between 100ms and 10m, got %v", o.timeout)
 	case o.frame < markBytes || o.frame > maxFrame || o.frame%2 != 0:
 		return fmt.Errorf("--frame must be an even number of bytes between %d and %d, got %d", markBytes, maxFrame, o.frame)
-	case o.rate < 1 || o.rate > maxRate:
+	case math.IsNaN(o.rate) || o.rate < 1 || o.rate > maxRate:
 		return fmt.Errorf("--rate must be between 1 and %d frames a second, got %.4g; frames of %d bytes are real time at %.4g", maxRate, o.rate, o.frame, float64(2*o.voice.hz)/float64(o.frame))
 	case o.talk < 100*time.Millisecond || o.talk > time.Hour:
 		return fmt.Errorf("--talk must be between 100ms and 1h, got %v", o.talk)
@@ -253,7 +254,7 @@ func (o *options) check(unbounded bool, given map[string]bool) error {
 		return fmt.Errorf("--limit-p99 must be between 0s and 1m, got %v", o.limitP99)
 	case o.limitLost < 0:
 		return fmt.Errorf("--limit-lost must not be negative, got %d", o.limitLost)
-	case o.precision < 0.1 || o.precision > 50:
+	case math.IsNaN(o.precision) || o.precision < 0.1 || o.precision > 50:
 		return fmt.Errorf("--precision must be between 0.1 and 50 percent, got %v", o.precision)
 	case given["precision"] && !o.findMax, given["max-sessions"] && !o.findMax:
 		return errors.New("--precision and --max-sessions mean something only together with --find-max")

@@ -100,6 +100,9 @@ func (r *run) stage() (share float64, name string) {
 	switch {
 	case now < from: // which is not known yet
 		ready, failures := r.figures.counts()
+		if ready+failures >= r.sessions {
+			return 1, "warming up"
+		}
 		return float64(ready+failures) / float64(r.sessions), "starting"
 	case now < to:
 		done, all := (now - from).Round(time.Second), (to - from).Round(time.Second)

@@ -68,7 +68,12 @@ func TestProgress_saysLessWhereNobodyWatches(t *testing.T) {
 func TestStage_knowsWhereTheRunIs(t *testing.T) {
 	r := underway()
 	r.from.Store(math.MaxInt64)
-	if share, name := r.stage(); share != 1 || name != "starting" {
+	r.sessions = 4
+	if share, name := r.stage(); share != 0.5 || name != "starting" {
+		t.Errorf("%v %s", share, name)
+	}
+	r.sessions = 2
+	if share, name := r.stage(); share != 1 || name != "warming up" {
 		t.Errorf("%v %s", share, name)
 	}
 	r.from.Store(0)
