@@ -188,7 +188,7 @@ func TestBudget_countsPlacesAndGetsThemBack(t *testing.T) {
 	in.cover(in.consumed(frames), 0)
 	in.mark(frames+1, in.place(), time.Now().UnixNano())
 	in.cover(in.consumed(frames+1), 0)
-	if used := b.used.Load(); used > 2*chunkMemory || in.placesMemory() > fewItems*(itemMemory+markMemory) {
+	if used := b.used.Load(); used > 2*chunkMemory || in.placesMemory() > 2*segmentPlaces*(itemMemory+markMemory) {
 		t.Errorf("%d bytes are counted of speech that is covered, %d of them places", used, in.placesMemory())
 	}
 	in.addAudio(bytes.Repeat([]byte{1}, frame), time.Now())

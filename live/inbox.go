@@ -30,7 +30,7 @@ type inbox struct {
 	activity   bool    // push-to-talk: an activity is open before the oldest item
 	samples    int64   // microphone samples received, dropped ones included
 
-	items         ring[item]
+	items         places[item]
 	first         int64 // the item at 0, counted from the session's first
 	aside         *aside
 	done          int
@@ -48,10 +48,10 @@ type inbox struct {
 	maxKept       int       // bytes of audio
 	firstShort    time.Time // when the oldest audio that waits for more to come arrived
 
-	everGiven int64      // the item behind the newest that any upstream was given
-	toldLost  int64      // samples: what was not kept has been told up to here
-	base      span       // what the upstream's connection began with
-	marks     ring[mark] // which messages of the upstream's connection held what
+	everGiven int64        // the item behind the newest that any upstream was given
+	toldLost  int64        // samples: what was not kept has been told up to here
+	base      span         // what the upstream's connection began with
+	marks     places[mark] // which messages of the upstream's connection held what
 
 	tail    *chunk  // the chunk that audio is appended to
 	budget  *budget // of the gateway; nil: none
@@ -292,11 +292,11 @@ func (in *inbox) clear() {
 	defer in.mu.Unlock()
 	for in.items.len() > 0 {
 		in.release(in.items.at(0))
-		in.items.pop()
+		in.giveItems(in.items.pop(&itemSegments))
 	}
 	in.releaseTail()
-	in.budget.give(in.placesMemory())
-	in.items, in.marks = ring[item]{}, ring[mark]{}
+	in.giveMarks(in.marks.clear(&markSegments))
+	in.items, in.marks = places[item]{}, places[mark]{}
 	in.aside = nil
 	in.done, in.unsent, in.kept, in.keptBytes, in.commands, in.cmdBytes = 0, 0, 0, 0, 0, 0
 }
@@ -328,7 +328,7 @@ func (in *inbox) forget() {
 		in.keptBytes -= it.command.cost()
 		in.activity = it.command.opens(in.activity)
 	}
-	in.items.pop()
+	in.giveItems(in.items.pop(&itemSegments))
 	in.first++
 	in.done--
 }

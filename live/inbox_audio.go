@@ -11,22 +11,6 @@ import (
 // This part of the inbox stores audio: speech in pooled chunks, silence as a length. Silence is what consists of zeros only:
 // a muted track, or a microphone behind a noise gate. Everything else is kept bit by bit.
 
-// A chunk takes a page: 128 ms of 16 kHz audio. Were it any larger, the allocator would give it a fifth more.
-const (
-	chunkSize   = 4 << 10
-	chunkMemory = chunkSize
-)
-
-// chunk is pooled memory for audio. It belongs to one inbox, which counts the items in it. How it is used does not lie beside
-// the audio, which is in no cache when it is forgotten, half a minute later.
-type chunk struct {
-	data *[chunkSize]byte
-	used int
-	refs int
-}
-
-var chunks = sync.Pool{New: func() any { return &chunk{data: new([chunkSize]byte)} }}
-
 // zeros is what silence is made of.
 var zeros [chunkSize]byte
 
@@ -66,7 +50,7 @@ func (in *inbox) appendAudio(pcm []byte, now time.Time) {
 			in.push(item{seq: in.received, pos: in.samples, chunk: t, from: uint16(t.used), length: uint16(n)})
 			t.refs++
 		}
-		t.used += n
+		t.used += int32(n)
 		in.samples += int64(n / 2)
 		pcm = pcm[n:]
 	}
@@ -113,7 +97,7 @@ func (in *inbox) mergeSilence() {
 		return
 	}
 	it.length += last.length
-	in.items.drop()
+	in.giveItems(in.items.drop(&itemSegments))
 	in.done--
 }
 
@@ -126,9 +110,7 @@ func (in *inbox) newChunk() *chunk {
 			break
 		}
 	}
-	c := chunks.Get().(*chunk)
-	c.used, c.refs = 0, 0
-	return c
+	return chunks.take()
 }
 
 // giveUp forgets the oldest item, which was given and is kept, for want of memory. It reports false when there is none. A renewal
@@ -147,13 +129,17 @@ func (in *inbox) giveUp() bool {
 const (
 	itemMemory = int64(unsafe.Sizeof(item{}))
 	markMemory = int64(unsafe.Sizeof(mark{}))
-	fewItems   = 64 // so many are kept though they are not needed
 )
+
+var itemSegments, markSegments sync.Pool
 
 // placesMemory is what places take now.
 func (in *inbox) placesMemory() int64 {
-	return int64(len(in.items.buf))*itemMemory + int64(len(in.marks.buf))*markMemory
+	return int64(in.items.size())*itemMemory + int64(in.marks.size())*markMemory
 }
+
+func (in *inbox) giveItems(places int) { in.budget.give(int64(places) * itemMemory) }
+func (in *inbox) giveMarks(places int) { in.budget.give(int64(places) * markMemory) }
 
 // push makes an item the newest. Where the memory for more is not there, the oldest make room.
 func (in *inbox) push(it item) {
@@ -163,7 +149,7 @@ func (in *inbox) push(it item) {
 			break
 		}
 	}
-	in.items.push(it)
+	in.items.push(it, &itemSegments)
 }
 
 // pushMark does the same for a mark.
@@ -175,24 +161,19 @@ func (in *inbox) pushMark(m mark) {
 		}
 		in.popMarks()
 	}
-	in.marks.push(m)
+	in.marks.push(m, &markSegments)
 	in.popMarks()
 }
 
 // popMarks forgets the marks of what is kept no more.
 func (in *inbox) popMarks() {
 	for in.marks.len() > 1 && in.marks.at(0).at.item < in.first {
-		in.marks.pop()
+		in.giveMarks(in.marks.pop(&markSegments))
 	}
 }
 
-// fit gives back what a long speech has taken, when little of it is kept any more.
-func (in *inbox) fit() {
-	in.budget.give(int64(in.items.fit(fewItems))*itemMemory + int64(in.marks.fit(fewItems))*markMemory)
-}
-
 func (in *inbox) freeChunk(c *chunk) {
-	chunks.Put(c)
+	chunks.put(c)
 	in.budget.give(chunkMemory)
 }
 
@@ -202,7 +183,7 @@ const shortItem = 512
 // lastShort is the newest item when it has yet to be given and n bytes more at the end of the tail may join it.
 func (in *inbox) lastShort(n int) *item {
 	it := in.newestWaiting()
-	if it == nil || it.chunk == nil || it.chunk != in.tail || int(it.from+it.length) != in.tail.used || it.len()+n > shortItem {
+	if it == nil || it.chunk == nil || it.chunk != in.tail || int32(it.from)+int32(it.length) != in.tail.used || it.len()+n > shortItem {
 		return nil
 	}
 	return it

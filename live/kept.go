@@ -80,7 +80,7 @@ func (k *kept) newChunk() *chunk {
 		k.gone++
 		k.free()
 	}
-	return chunks.Get().(*chunk)
+	return chunks.take()
 }
 
 // oldest is the place of the oldest byte that is still wanted.
@@ -95,7 +95,7 @@ func (k *kept) oldest() int64 {
 func (k *kept) free() {
 	oldest := k.oldest()
 	for k.chunks.len() > 0 && (k.base+chunkSize <= oldest || oldest == k.end) {
-		chunks.Put(k.chunks.pop())
+		chunks.put(k.chunks.pop())
 		k.budget.give(chunkMemory)
 		k.base += chunkSize
 	}

@@ -367,13 +367,13 @@ func TestSession_whatIsKeptIsBoundedInItems(t *testing.T) {
 		in.mark(0, at, time.Now().UnixNano())
 	}
 	if n := in.items.len(); n > 10_000 {
-		t.Errorf("%d commands are kept, about %d bytes", n, n*int(unsafe.Sizeof(Command{}))+len(in.items.buf)*int(unsafe.Sizeof(item{}))+len(in.marks.buf)*int(unsafe.Sizeof(mark{})))
+		t.Errorf("%d commands are kept, about %d bytes", n, n*int(unsafe.Sizeof(Command{}))+in.items.size()*int(unsafe.Sizeof(item{}))+in.marks.size()*int(unsafe.Sizeof(mark{})))
 	}
 	in = &inbox{maxKept: 30 * 32000, maxUnsent: 30 * 32000}
 	for range 480_000 { // 30 s of audio, a sample a message
 		in.addAudio([]byte{1, 2}, now)
 	}
-	if b := len(in.items.buf) * int(unsafe.Sizeof(item{})); b > 10<<20 {
+	if b := in.items.size() * int(unsafe.Sizeof(item{})); b > 10<<20 {
 		t.Errorf("960000 bytes of audio cost %d bytes of items", b)
 	}
 }

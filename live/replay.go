@@ -170,7 +170,7 @@ func (in *inbox) cover(known span, overlap int) {
 		in.forget()
 	}
 	in.coverAside(known)
-	in.fit()
+	in.popMarks()
 }
 
 // unknown is the first command before an item that a span does not know and that would have to be given again; the
@@ -270,7 +270,7 @@ func (in *inbox) rewind(known span, overlap int) (again, lost int) {
 	in.done, in.again = next, again
 	in.base = span{in.here(), in.here().later(known.commands)}
 	in.dropEmptyActivities()
-	in.marks.n = 0
+	in.giveMarks(in.marks.clear(&markSegments))
 	return again, lost
 }
 

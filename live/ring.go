@@ -1,6 +1,6 @@
 package live
 
-// ring is a queue that grows to what it once held and keeps it, until fit. The zero value is empty.
+// ring is a queue that grows to what it once held and keeps it. The zero value is empty.
 type ring[T any] struct {
 	buf  []T // len is a power of two
 	head int32
@@ -11,30 +11,6 @@ func (r *ring[T]) len() int { return int(r.n) }
 
 // at is the element i places behind the head.
 func (r *ring[T]) at(i int) *T { return &r.buf[(int(r.head)+i)&(len(r.buf)-1)] }
-
-// growth is how many places more the next push takes.
-func (r *ring[T]) growth() int {
-	if r.len() < len(r.buf) {
-		return 0
-	}
-	return max(1, 2*len(r.buf)) - len(r.buf)
-}
-
-// fit gives places back while three of four are empty, but not the last few. It returns how many.
-func (r *ring[T]) fit(few int) (places int) {
-	size := len(r.buf)
-	for size > few && 4*r.len() <= size {
-		size /= 2
-	}
-	if places = len(r.buf) - size; places > 0 {
-		fitting := make([]T, size)
-		for i := range r.len() {
-			fitting[i] = *r.at(i)
-		}
-		r.buf, r.head = fitting, 0
-	}
-	return places
-}
 
 func (r *ring[T]) push(v T) {
 	if r.len() == len(r.buf) {
