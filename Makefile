@@ -150,7 +150,7 @@ bench-peers: build $(PEERS)/node_modules/.installed ## Stonepot beside nginx, Bu
 	go run ./benchmarks/peers $(ARGS)
 
 .PHONY: bench-report
-bench-report: ## a page with plots of the newest load run; ARGS="before.json after.json" compares two
+bench-report: ## a page with plots of the newest run of bench-load or bench-peers; ARGS="before.json after.json" compares two
 	go run ./benchmarks/report $(ARGS)
 
 .PHONY: bench-resume

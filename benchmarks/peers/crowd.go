@@ -182,7 +182,7 @@ func frameBuffer(n int) (buf, pcm []byte) {
 
 // crossed is the audio between browsers and relay so far.
 func (c *crowd) crossed() crossed {
-	return crossed{c.upMsgs.Load(), c.upBytes.Load(), c.downMsgs.Load(), c.downByte.Load()}
+	return crossed{MessagesUp: c.upMsgs.Load(), BytesUp: c.upBytes.Load(), MessagesDown: c.downMsgs.Load(), BytesDown: c.downByte.Load()}
 }
 
 // check keeps the first thing that went wrong.

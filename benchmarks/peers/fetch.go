@@ -56,7 +56,7 @@ func (b *bench) count(ctx context.Context, x *process, done *atomic.Int64, f *fi
 	if err != nil {
 		return err
 	}
-	f.spend(now.since(used), time.Since(began), float64(done.Load()-before))
+	spend(f, now.since(used), time.Since(began), float64(done.Load()-before))
 	f.ProcessKB = now.residentKB
 	if f.PerSecond == 0 {
 		return errors.New("nobody answered")

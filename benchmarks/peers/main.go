@@ -41,11 +41,11 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(b.dir) //nolint:errcheck // temporary
-	r := &report{
-		Kind: reportKind, Version: reportVersion, Began: time.Now().UTC(), Machine: result.ThisMachine(), Pinned: b.divide(),
+	r := &report{result.Peers{
+		Kind: result.PeersKind, Version: result.PeersVersion, Began: time.Now().UTC(), Machine: result.ThisMachine(), Pinned: b.divide(),
 		Rounds: o.rounds, DurationMs: o.duration.Milliseconds(), WarmUpMs: o.warmUp.Milliseconds(),
 		Relays: map[string]string{}, Missing: map[string]string{}, Changed: changed(os.Environ()),
-	}
+	}}
 	fmt.Fprintf(out, "%s; %s; %d rounds of %v\n", r.Machine, r.Pinned, o.rounds, o.duration)
 	if len(r.Changed) > 0 {
 		fmt.Fprintf(out, "== NOT WHAT SHIPS: the environment sets %s\n", strings.Join(r.Changed, ", "))
@@ -60,7 +60,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	}
 	r.print(out, o.scenarios)
 	if o.out != "" {
-		name, err := r.save(o.out)
+		name, err := result.SavePeers(o.out, &r.Peers)
 		if err != nil {
 			return err
 		}

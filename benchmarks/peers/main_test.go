@@ -11,6 +11,8 @@ import (
 
 	"go.uber.org/goleak"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/stonepot/stonepot/benchmarks/internal/result"
 )
 
 func TestMain(m *testing.M) {
@@ -48,7 +50,7 @@ func TestProfile_liftsExactlyThreeSettings(t *testing.T) {
 }
 
 func TestPresent_saysWhatIsMissing(t *testing.T) {
-	r := &report{Relays: map[string]string{}, Missing: map[string]string{}}
+	r := &report{result.Peers{Relays: map[string]string{}, Missing: map[string]string{}}}
 	b := &bench{o: options{relays: relays()[:1], stonepot: filepath.Join(t.TempDir(), "absent")}, root: built.root}
 	var out bytes.Buffer
 	if here := b.present(r, &out); len(here) != 0 || !strings.Contains(r.Missing[ours], "make build") || !strings.Contains(out.String(), "NOT MEASURED: stonepot") {

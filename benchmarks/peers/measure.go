@@ -137,10 +137,10 @@ func (b *bench) window(ctx context.Context, x *process, model *upstream.Server, 
 		return err
 	}
 	took := time.Since(began)
-	f.Browser, f.Upstream = c.crossed().minus(browser), crossedUpstream(model).minus(up)
+	f.Browser, f.Upstream = c.crossed().Minus(browser), crossedUpstream(model).Minus(up)
 	c.latency.Store(false)
 	units := c.sc.units(f)
-	f.spend(now.since(used), took, units)
+	spend(f, now.since(used), took, units)
 	if units == 0 {
 		return errors.New("nothing came through")
 	}
@@ -148,7 +148,7 @@ func (b *bench) window(ctx context.Context, x *process, model *upstream.Server, 
 }
 
 // spend writes down what units of work took of the processor.
-func (f *figures) spend(cpu, took time.Duration, units float64) {
+func spend(f *figures, cpu, took time.Duration, units float64) {
 	f.Cores = cpu.Seconds() / took.Seconds()
 	f.PerSecond = units / took.Seconds()
 	if units > 0 {
@@ -158,7 +158,7 @@ func (f *figures) spend(cpu, took time.Duration, units float64) {
 
 func crossedUpstream(model *upstream.Server) crossed {
 	n := model.Counts()
-	return crossed{n.MessagesIn, n.BytesIn, n.MessagesOut, n.BytesOut}
+	return crossed{MessagesUp: n.MessagesIn, BytesUp: n.BytesIn, MessagesDown: n.MessagesOut, BytesDown: n.BytesOut}
 }
 
 // lost waits for what is under way and returns how many bytes never came: back to the browsers, or, where the model

@@ -2,18 +2,18 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stonepot/stonepot/benchmarks/internal/result"
 )
 
 // TestCommand_measuresEveryScenario runs each scenario, in small, with what is in every checkout.
 func TestCommand_measuresEveryScenario(t *testing.T) {
-	r := &report{Began: time.Unix(0, 0).UTC(), Relays: map[string]string{}, Missing: map[string]string{}, Kind: reportKind, Version: reportVersion}
+	r := &report{result.Peers{Began: time.Unix(0, 0).UTC(), Relays: map[string]string{}, Missing: map[string]string{}, Kind: result.PeersKind, Version: result.PeersVersion}}
 	o := options{rounds: 1, duration: 500 * time.Millisecond, warmUp: 0, relays: relays()[:3], stonepot: built.stonepot}
 	b := &bench{o: o, root: built.root, dir: t.TempDir(), goPeers: built.peers}
 	var out bytes.Buffer
@@ -52,16 +52,11 @@ func TestCommand_measuresEveryScenario(t *testing.T) {
 			t.Errorf("the table of %s is missing", sc.name)
 		}
 	}
-	name, err := r.save(filepath.Join(t.TempDir(), "deep"))
+	name, err := result.SavePeers(filepath.Join(t.TempDir(), "deep"), &r.Peers)
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var back report
-	if err := json.Unmarshal(data, &back); err != nil || !reflect.DeepEqual(&back, r) {
+	if back, err := result.ReadPeers(name); err != nil || !reflect.DeepEqual(back, &r.Peers) {
 		t.Errorf("what was saved is not what was measured: %v", err)
 	}
 }

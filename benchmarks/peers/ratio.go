@@ -3,25 +3,12 @@ package main
 import (
 	"math"
 	"slices"
+
+	"github.com/stonepot/stonepot/benchmarks/internal/result"
 )
 
-// ratio compares one of ours with a peer in one scenario. Each round gives one ratio, of two measurements that were
-// close to each other in time; Ratio is the median of them. With Confidence, the true median of such ratios lies between Low
-// and High, whatever their distribution (the interval between two order statistics, from the binomial distribution).
-type ratio struct {
-	Scenario   string  `json:"scenario"`
-	Metric     string  `json:"metric"`
-	Unit       string  `json:"unit"`
-	Ours       string  `json:"ours"`
-	Peer       string  `json:"peer"`
-	OurMedian  float64 `json:"ourMedian"`
-	PeerMedian float64 `json:"peerMedian"`
-	Ratio      float64 `json:"ratio"` // ours by the peer's: below 1 ours takes less
-	Low        float64 `json:"low"`
-	High       float64 `json:"high"`
-	Confidence float64 `json:"confidence"`
-	Rounds     int     `json:"rounds"` // in which both were measured
-}
+// ratio compares one of ours with a peer in one scenario.
+type ratio = result.Ratio
 
 // confidence is what intervals should have. Fewer than six rounds do not give it.
 const confidence = 0.95

@@ -1,53 +1,15 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"text/tabwriter"
-	"time"
 
 	"github.com/stonepot/stonepot/benchmarks/internal/result"
 )
 
-// Kind and version say what the JSON file holds. The version grows when a field changes its meaning.
-const (
-	reportKind    = "stonepot-peers"
-	reportVersion = 1
-)
-
-// report is what a run writes down.
-type report struct {
-	Kind       string            `json:"kind"`
-	Version    int               `json:"version"`
-	Began      time.Time         `json:"began"`
-	Machine    result.Machine    `json:"machine"`
-	Pinned     string            `json:"pinned"`
-	Rounds     int               `json:"rounds"`
-	DurationMs int64             `json:"durationMs"`
-	WarmUpMs   int64             `json:"warmUpMs"`
-	Relays     map[string]string `json:"relays"`            // what was measured, for people
-	Missing    map[string]string `json:"missing"`           // what could not be, and why
-	Changed    []string          `json:"changed,omitempty"` // settings of ours that the environment names: not what ships
-	Failed     []string          `json:"failed,omitempty"`  // measurements that went wrong
-	Ratios     []ratio           `json:"ratios"`
-	Measured   []figures         `json:"measured"`
-}
-
-// save writes r into a file of dir that is named after the time, and returns its name.
-func (r *report) save(dir string) (string, error) {
-	data, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return "", err
-	}
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return "", err
-	}
-	name := filepath.Join(dir, "peers-"+r.Began.Format("20060102-150405")+".json")
-	return name, os.WriteFile(name, append(data, '\n'), 0o600)
-}
+// report is what a run writes down, and shows.
+type report struct{ result.Peers }
 
 // print writes a table for each scenario.
 func (r *report) print(out io.Writer, all []scenario) {
@@ -76,7 +38,7 @@ func (r *report) printOne(out io.Writer, sc scenario, rows []figures) {
 			fmt.Fprint(w, "\t\t\t")
 		}
 		if sc.converses() {
-			fmt.Fprintf(w, "%.0f\t%.2f\t%.0f\t%.0f\t%.0f\t%d, %d\t%d, %d\t%.1f\t%s\t", f.PerSecond, f.Cores, f.P50Micros, f.SessionKB, f.KeptKB,
+			fmt.Fprintf(w, "%.0f\t%.2f\t%s\t%.0f\t%.0f\t%d, %d\t%d, %d\t%.1f\t%s\t", f.PerSecond, f.Cores, measured(f.P50Micros), f.SessionKB, f.KeptKB,
 				f.Browser.MessagesUp, f.Upstream.MessagesUp, f.Upstream.MessagesDown, f.Browser.MessagesDown,
 				float64(f.Upstream.BytesUp+f.Browser.BytesDown)/1e6, sc.remark(f))
 		}
@@ -84,6 +46,14 @@ func (r *report) printOne(out io.Writer, sc scenario, rows []figures) {
 	}
 	_ = w.Flush()
 	r.printOthers(out, sc, m.name)
+}
+
+// measured is a figure, or nothing where there is none.
+func measured(v float64) string {
+	if v == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f", v)
 }
 
 // printOthers writes the ratios that are not in the table of a scenario: of sessions that can be resumed, and of other

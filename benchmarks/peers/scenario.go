@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/stonepot/stonepot/benchmarks/internal/result"
 )
 
 // kind is what a scenario does.
@@ -112,38 +114,11 @@ func (s scenario) takes(r relay) bool {
 // fast reports whether s goes faster than real time, for which our limits must be lifted.
 func (s scenario) fast() bool { return s.kind == saturated }
 
-// figures are what one measurement of one relay gave. What was not measured is 0.
-type figures struct {
-	Scenario string `json:"scenario"`
-	Relay    string `json:"relay"`
-	Round    int    `json:"round"`
+// figures are what one measurement of one relay gave.
+type figures = result.Measurement
 
-	CPUMicros float64 `json:"cpuMicros"` // of a round trip, a second of conversation, or a request
-	PerSecond float64 `json:"perSecond"` // of the same
-	Cores     float64 `json:"cores"`     // that the relay used
-	P50Micros float64 `json:"p50Micros"` // round trip; of paced ones only
-	P99Micros float64 `json:"p99Micros"`
-	SessionKB float64 `json:"sessionKb"` // growth of resident memory since before the first session, by sessions
-	KeptKB    float64 `json:"keptKb"`    // of it, the speech that ours keeps for a renewal or a browser that comes back (resume.memory)
-	ProcessKB int64   `json:"processKb"`
-	StartMs   float64 `json:"startMs"`
-
-	Browser  crossed `json:"browser"`  // while it was measured, between browsers and relay
-	Upstream crossed `json:"upstream"` // between relay and model
-	Lost     int64   `json:"lostBytes"`
-}
-
-// crossed is the audio that crossed one side of a relay. Bytes are PCM, whatever carried them.
-type crossed struct {
-	MessagesUp   int64 `json:"messagesUp"`
-	BytesUp      int64 `json:"bytesUp"`
-	MessagesDown int64 `json:"messagesDown"`
-	BytesDown    int64 `json:"bytesDown"`
-}
-
-func (c crossed) minus(d crossed) crossed {
-	return crossed{c.MessagesUp - d.MessagesUp, c.BytesUp - d.BytesUp, c.MessagesDown - d.MessagesDown, c.BytesDown - d.BytesDown}
-}
+// crossed is the audio that crossed one side of a relay.
+type crossed = result.Crossed
 
 // converses reports whether s has sessions that speak.
 func (s scenario) converses() bool { return s.kind == saturated || s.kind == paced || s.kind == duplex }

@@ -9,6 +9,7 @@ import (
 func fitLinear(v []float64) scale  { return newLinear(v) }
 func fitDecades(v []float64) scale { return newDecades(v) }
 func fitNines(v []float64) scale   { return newNines(v) }
+func fitRatios(v []float64) scale  { return newRatios(v) }
 
 // charts are all that can be drawn of the runs.
 func charts(runs []*result.Run) []chart {
@@ -22,7 +23,7 @@ func charts(runs []*result.Run) []chart {
 		timeline("Frames over time", "frames a second", runs, fitLinear,
 			second{"received", false, func(m result.Moment) float64 { return float64(m.Received) }},
 			second{"sent", true, func(m result.Moment) float64 { return float64(m.Sent) }}),
-		timeline("Sessions over time", "ready", runs, fitLinear,
+		timeline("Sessions over time", "", runs, fitLinear,
 			second{"ready", false, func(m result.Moment) float64 { return float64(m.Ready) }}),
 		timeline("The server's CPU over time", "cores", seen(runs), fitLinear,
 			second{"cores", false, func(m result.Moment) float64 { return m.Cores }}),
@@ -113,7 +114,7 @@ func timeline(title, yLabel string, runs []*result.Run, y func([]float64) scale,
 
 // trials are what a search has tried.
 func trials(runs []*result.Run) chart {
-	c := chart{title: "What the search tried", xLabel: "sessions", yLabel: "p99 in ms", x: fitLinear, y: fitDecades}
+	c := chart{title: "What the search tried: p99", xLabel: "sessions", yLabel: "ms", x: fitLinear, y: fitDecades}
 	for i, r := range runs {
 		if r.Search == nil {
 			continue

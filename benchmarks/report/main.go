@@ -1,4 +1,4 @@
-// Command report draws what benchmarks/load has measured: one HTML page that needs nothing else, with a plot for each
+// Command report draws what benchmarks/load or benchmarks/peers has measured: one HTML page that needs nothing else, with a plot for each
 // figure, of one run or of two that are compared.
 //
 //	go run ./benchmarks/report                                   # the newest run
@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/stonepot/stonepot/benchmarks/internal/result"
 )
@@ -26,10 +27,10 @@ func main() {
 func command(args []string, stdout, stderr io.Writer) int {
 	f := flag.NewFlagSet("report", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	dir := f.String("results", "benchmarks/results", "where load runs are, of which the newest is taken if none is named")
+	dir := f.String("results", "benchmarks/results", "where runs are, of which the newest is taken if none is named")
 	out := f.String("o", "", "the page; empty: report.html among the results")
 	f.Usage = func() {
-		fmt.Fprint(stderr, "Draws a run of benchmarks/load, or compares two.\n\n  go run ./benchmarks/report [flags] [run.json | before.json after.json]\n\n")
+		fmt.Fprint(stderr, "Draws a run of benchmarks/load or benchmarks/peers, or compares two.\n\n  go run ./benchmarks/report [flags] [run.json | before.json after.json]\n\n")
 		f.PrintDefaults()
 	}
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -55,27 +56,64 @@ func command(args []string, stdout, stderr io.Writer) int {
 // report reads the named files, or the newest one in dir, and writes the page.
 func report(names []string, dir, out string) error {
 	if len(names) == 0 {
-		// Their names are times.
-		found, err := filepath.Glob(filepath.Join(dir, "load-*.json"))
+		name, err := newest(dir)
 		if err != nil {
 			return err
 		}
-		if len(found) == 0 {
-			return fmt.Errorf("there is no load-*.json in %s: make one with go run ./benchmarks/load, or name one", dir)
-		}
-		names = []string{slices.Max(found)}
+		names = []string{name}
 	}
-	var runs []*result.Run
-	for _, name := range names {
-		r, err := result.Read(name)
-		if err != nil {
-			return err
-		}
-		runs = append(runs, r)
+	draw, err := drawer(names)
+	if err != nil {
+		return err
 	}
 	var page bytes.Buffer
-	if err := render(&page, runs); err != nil {
+	if err := draw(&page); err != nil {
 		return err
 	}
 	return os.WriteFile(out, page.Bytes(), 0o600)
+}
+
+// newest is the newest run in dir, of whatever kind. Their names end with times.
+func newest(dir string) (string, error) {
+	var found []string
+	for _, kind := range []string{"load", "peers"} {
+		some, err := filepath.Glob(filepath.Join(dir, kind+"-*.json"))
+		if err != nil {
+			return "", err
+		}
+		found = append(found, some...)
+	}
+	if len(found) == 0 {
+		return "", fmt.Errorf("there is no load-*.json or peers-*.json in %s: make one with go run ./benchmarks/load, or name one", dir)
+	}
+	return slices.MaxFunc(found, func(a, b string) int {
+		_, a, _ = strings.Cut(filepath.Base(a), "-")
+		_, b, _ = strings.Cut(filepath.Base(b), "-")
+		return strings.Compare(a, b)
+	}), nil
+}
+
+// drawer reads runs, which must be of one kind, and returns what draws them.
+func drawer(names []string) (func(w io.Writer) error, error) {
+	kind, err := result.KindOf(names[0])
+	if err != nil {
+		return nil, err
+	}
+	if kind == result.PeersKind {
+		runs, err := all(names, result.ReadPeers)
+		return func(w io.Writer) error { return renderPeers(w, runs) }, err
+	}
+	runs, err := all(names, result.Read)
+	return func(w io.Writer) error { return render(w, runs) }, err
+}
+
+func all[R any](names []string, read func(name string) (R, error)) (runs []R, err error) {
+	for _, name := range names {
+		r, err := read(name)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, r)
+	}
+	return runs, nil
 }

@@ -31,9 +31,10 @@ type fact struct {
 	Differ bool
 }
 
-// table is a group of facts.
+// table is a group of facts. Its columns are those of the page, and a ratio, unless it has heads of its own.
 type table struct {
 	Title string
+	Heads []string
 	Rows  []fact
 }
 
@@ -56,8 +57,9 @@ func newPage(runs []*result.Run) *page {
 	p.Facts = facts(runs)
 	p.Warnings = warnings(runs, p.Facts)
 	p.Tables = []table{
-		{"Sessions", sessions(runs)}, {"Latencies in milliseconds", latencies(runs)},
-		{"Frames and bytes", counts(runs)}, {"CPU and memory", processes(runs)}, {"The most sessions", searches(runs)},
+		{Title: "Sessions", Rows: sessions(runs)}, {Title: "Frames and bytes", Rows: counts(runs)},
+		{Title: "CPU and memory", Rows: processes(runs)}, {Title: "The most sessions", Rows: searches(runs)},
+		{Title: "Latencies in milliseconds", Rows: latencies(runs)},
 	}
 	p.Tables = slices.DeleteFunc(p.Tables, func(t table) bool { return len(t.Rows) == 0 })
 	for _, c := range charts(runs) {
@@ -82,7 +84,7 @@ func named(runs []*result.Run, i int, text string) string {
 }
 
 // words makes a fact of a text for each run.
-func words(name string, runs []*result.Run, get func(r *result.Run) string) fact {
+func words[R any](name string, runs []R, get func(r R) string) fact {
 	f := fact{Name: name}
 	for _, r := range runs {
 		f.Values = append(f.Values, get(r))
@@ -93,11 +95,25 @@ func words(name string, runs []*result.Run, get func(r *result.Run) string) fact
 
 // figure makes a fact of a number for each run, with their ratio.
 func figure(name, format string, runs []*result.Run, get func(r *result.Run) float64) fact {
-	f := words(name, runs, func(r *result.Run) string { return fmt.Sprintf(format, get(r)) })
+	f := words(name, runs, func(r *result.Run) string {
+		if format == "%.0f" {
+			return grouped(get(r))
+		}
+		return fmt.Sprintf(format, get(r))
+	})
 	if len(runs) == 2 && get(runs[0]) > 0 {
 		f.Ratio = fmt.Sprintf("× %.2f", get(runs[1])/get(runs[0]))
 	}
 	return f
+}
+
+// grouped is a whole number, its thousands apart.
+func grouped(v float64) string {
+	s := fmt.Sprintf("%.0f", v)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "\u202f" + s[i:]
+	}
+	return s
 }
 
 // facts are what was run. All but the first must be the same for a fair comparison.

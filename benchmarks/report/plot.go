@@ -11,6 +11,7 @@ type chart struct {
 	xLabel, yLabel string
 	series         []series
 	x, y           func(values []float64) scale // fitted to what the series hold
+	rows           int                          // where y has names instead of values: how many
 }
 
 // series is one line, or dots where dots is set.
@@ -24,15 +25,17 @@ type series struct {
 
 // point is a value; bad dots are drawn as crosses.
 type point struct {
-	x, y float64
-	bad  bool
-	note string // of a dot
+	x, y      float64
+	low, high float64 // of a dot: the interval around x; none where both are 0
+	bad       bool
+	note      string // of a dot
 }
 
 // The size of a plot, in units of its viewBox.
 const (
 	plotWidth, plotHeight                    = 640.0, 300.0
-	plotLeft, plotRight, plotTop, plotBottom = 62.0, 14.0, 12.0, 44.0
+	plotLeft, plotRight, plotTop, plotBottom = 62.0, 14.0, 12.0, 26.0
+	rowsLeft, rowHeight                      = 150.0, 40.0 // where the axis has names
 )
 
 // plot is a chart in coordinates, as the template wants it.
@@ -42,6 +45,7 @@ type plot struct {
 	Left, Right, Top, Bottom float64 // of the field inside the axes
 	XTicks, YTicks           []plotTick
 	Lines                    []plotLine
+	Rows                     bool // the axis has names
 }
 
 type plotTick struct {
@@ -57,9 +61,10 @@ type plotLine struct {
 }
 
 type plotDot struct {
-	X, Y float64
-	Bad  bool
-	Note string
+	X, Y      float64
+	Low, High float64 // both 0: no interval
+	Bad       bool
+	Note      string
 }
 
 // draw turns a chart into coordinates. A chart without a point is nil.
@@ -68,6 +73,9 @@ func draw(c chart) *plot {
 	for _, s := range c.series {
 		for _, p := range s.points {
 			xs, ys = append(xs, p.x), append(ys, p.y)
+			if p.low > 0 {
+				xs = append(xs, p.low, p.high)
+			}
 		}
 	}
 	if len(xs) == 0 {
@@ -76,6 +84,10 @@ func draw(c chart) *plot {
 	p := &plot{
 		Title: c.title, XLabel: c.xLabel, YLabel: c.yLabel, Width: plotWidth, Height: plotHeight,
 		Left: plotLeft, Right: plotWidth - plotRight, Top: plotTop, Bottom: plotHeight - plotBottom,
+	}
+	if c.rows > 0 {
+		p.Rows, p.Left, p.Height = true, rowsLeft, plotTop+plotBottom+rowHeight*float64(c.rows)
+		p.Bottom = p.Height - plotBottom
 	}
 	x, y := c.x(xs), c.y(ys)
 	across := func(v float64) float64 { return p.Left + x.at(v)*(p.Right-p.Left) }
@@ -101,7 +113,11 @@ func (s series) line(across, up func(float64) float64) plotLine {
 	}
 	if s.dots {
 		for _, p := range s.points {
-			l.Dots = append(l.Dots, plotDot{across(p.x), up(p.y), p.bad, p.note})
+			d := plotDot{X: across(p.x), Y: up(p.y), Bad: p.bad, Note: p.note}
+			if p.low > 0 {
+				d.Low, d.High = across(p.low), across(p.high)
+			}
+			l.Dots = append(l.Dots, d)
 		}
 		return l
 	}

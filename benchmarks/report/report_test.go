@@ -80,8 +80,9 @@ func pageOf(t *testing.T, runs ...*result.Run) (string, document) {
 	return b.String(), read(t, b.String())
 }
 
-func TestRender_needsNothingElse(t *testing.T) {
-	source, d := pageOf(t, ran(time.Unix(0, 0), 1), ran(time.Unix(1, 0), 2))
+// selfContained fails the test if a page loads something, or shows what is no value.
+func selfContained(t *testing.T, source string, d document) {
+	t.Helper()
 	for _, a := range d.attrs {
 		switch strings.ToLower(a.Key) {
 		case "src", "href", "xlink:href", "srcset", "action", "data", "style", "onload", "onclick":
@@ -94,11 +95,19 @@ func TestRender_needsNothingElse(t *testing.T) {
 	if d.count["script"]+d.count["link"]+d.count["img"]+d.count["iframe"] != 0 || strings.Contains(source, "url(") || strings.Contains(source, "@import") {
 		t.Errorf("%v", d.count)
 	}
+	if strings.Contains(source, "ZgotmplZ") || strings.Contains(source, "NaN") || strings.Contains(source, "Inf") {
+		t.Error("the template refused a value, or a value is none")
+	}
+}
+
+func TestRender_needsNothingElse(t *testing.T) {
+	source, d := pageOf(t, ran(time.Unix(0, 0), 1), ran(time.Unix(1, 0), 2))
+	selfContained(t, source, d)
 	if !strings.Contains(d.text, "create: <script>alert(1)</script>") || !strings.Contains(d.text, "a & b") {
 		t.Error("texts are not shown as they are")
 	}
-	if strings.Contains(source, "ZgotmplZ") || strings.Contains(source, "NaN") || strings.Contains(source, "Inf") {
-		t.Error("the template refused a value, or a value is none")
+	if !strings.Contains(d.text, "\n1\u202f000\n") {
+		t.Error("thousands are not told apart")
 	}
 }
 
@@ -173,12 +182,29 @@ func TestCommand_takesTheNewestRun(t *testing.T) {
 	if err != nil || !strings.Contains(string(page), "v3") || strings.Contains(string(page), "v2") {
 		t.Errorf("not the newest one, %v", err)
 	}
+	if _, err := result.SavePeers(dir, compared(time.Date(2026, 11, 26, 19, 0, 0, 0, time.UTC), 1)); err != nil {
+		t.Fatal(err)
+	}
+	if code := command([]string{"-results", dir}, &out, &errs); code != 0 {
+		t.Fatalf("%d %s", code, &errs)
+	}
+	if page, err := os.ReadFile(filepath.Join(dir, "report.html")); err != nil || !strings.Contains(string(page), "beside other relays") {
+		t.Errorf("a newer run beside peers was not drawn, %v", err)
+	}
 }
 
 func TestCommand_refusesInWords(t *testing.T) {
 	dir := t.TempDir()
 	other := filepath.Join(dir, "other.json")
 	if err := os.WriteFile(other, []byte(`{"kind":"other"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run, err := result.Save(t.TempDir(), ran(time.Unix(0, 0), 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	beside, err := result.SavePeers(t.TempDir(), compared(time.Unix(0, 0), 1))
+	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -188,6 +214,8 @@ func TestCommand_refusesInWords(t *testing.T) {
 	}{
 		{[]string{"-results", dir}, 1, "there is no load-*.json"},
 		{[]string{other}, 1, "no result of benchmarks/load"},
+		{[]string{beside, run}, 1, "holds a stonepot-load, not a stonepot-peers"},
+		{[]string{run, beside}, 1, "holds a stonepot-peers, not a stonepot-load"},
 		{[]string{"a", "b", "c"}, 2, "3 were named"},
 		{[]string{"-wrong"}, 2, "-wrong"},
 		{[]string{"-h"}, 0, "compares two"},

@@ -107,7 +107,7 @@ func newNines(percents []float64) nines {
 func ninesOf(percent float64) float64 { return -math.Log10(1 - percent/100) }
 
 // behind is how far 100 % lies behind the last percentile.
-const behind = 0.35
+const behind = 0.6
 
 func (s nines) at(percent float64) float64 {
 	if percent >= 100 {
@@ -119,10 +119,52 @@ func (s nines) at(percent float64) float64 {
 func (s nines) ticks() (all []tick) {
 	for _, p := range []float64{0, 50, 90, 99, 99.9, 99.99, 99.999} {
 		if p == 0 || ninesOf(p) <= s.most+1e-9 {
-			all = append(all, tick{p, number(p) + " %"})
+			all = append(all, tick{p, number(p)})
 		}
 	}
 	return append(all, tick{100, "max"})
+}
+
+// ratios is a logarithmic scale around 1.
+type ratios struct{ low, high float64 } // logarithms to the base of ten
+
+// newRatios is a scale that holds all values, which are above 0, and 1.
+func newRatios(values []float64) ratios {
+	low, high := 1.0, 1.0
+	for _, v := range values {
+		low, high = min(low, v), max(high, v)
+	}
+	// A little room, so that nothing lies on the edge, and a tick besides 1.
+	return ratios{math.Log10(min(low, 0.5)) - 0.05, math.Log10(max(high, 2)) + 0.05}
+}
+
+func (s ratios) at(v float64) float64 { return (math.Log10(v) - s.low) / (s.high - s.low) }
+
+func (s ratios) ticks() (all []tick) {
+	steps := []float64{1, 2, 5}
+	if s.high-s.low > 2 {
+		steps = []float64{1}
+	}
+	for e := math.Floor(s.low); e <= s.high; e++ {
+		for _, m := range steps {
+			if v := m * math.Pow(10, e); math.Log10(v) >= s.low && math.Log10(v) <= s.high {
+				all = append(all, tick{v, number(v)})
+			}
+		}
+	}
+	return all
+}
+
+// rows is an axis of names, the first one on top.
+type rows []string
+
+func (s rows) at(v float64) float64 { return 1 - (v+0.5)/float64(len(s)) }
+
+func (s rows) ticks() (all []tick) {
+	for i, name := range s {
+		all = append(all, tick{float64(i), name})
+	}
+	return all
 }
 
 // number is v with as few digits as say enough.

@@ -1,2 +1,2 @@
-// Package result is what a load run writes down and a report reads: one JSON file for each run.
+// Package result is what runs of benchmarks/load and benchmarks/peers write down and a report reads: one JSON file for each run.
 package result

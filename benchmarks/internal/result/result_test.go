@@ -94,9 +94,11 @@ func TestRead_getsBackWhatWasSaved(t *testing.T) {
 func TestRead_refusesOtherFilesInWords(t *testing.T) {
 	dir := t.TempDir()
 	for text, word := range map[string]string{
-		`{`:                                    "JSON",
-		`{"kind":"other"}`:                     "no result",
-		`{"kind":"stonepot-load","version":9}`: "another version",
+		`{`:                                     "JSON",
+		`{"kind":"other"}`:                      "no result",
+		`{"kind":"stonepot-peers","version":1}`: "holds a stonepot-peers, not a stonepot-load",
+		`{"kind":"stonepot-load","version":1,"notes":7}`: "JSON",
+		`{"kind":"stonepot-load","version":9}`:           "another version",
 	} {
 		name := filepath.Join(dir, "x.json")
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {

@@ -1,10 +1,7 @@
 package result
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
 	"time"
 )
@@ -198,32 +195,5 @@ type Trial struct {
 
 // Save writes r into a file of dir that is named after the time, and returns its name.
 func Save(dir string, r *Run) (string, error) {
-	data, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return "", err
-	}
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return "", err
-	}
-	name := filepath.Join(dir, "load-"+r.Began.UTC().Format("20060102-150405.000")+".json")
-	return name, os.WriteFile(name, append(data, '\n'), 0o600)
-}
-
-// Read reads what Save has written.
-func Read(name string) (*Run, error) {
-	data, err := os.ReadFile(name) //nolint:gosec // the file that a person names
-	if err != nil {
-		return nil, err
-	}
-	var r Run
-	if err := json.Unmarshal(data, &r); err != nil {
-		return nil, fmt.Errorf("%s does not hold JSON of a load run: %w", name, err)
-	}
-	if r.Kind != Kind {
-		return nil, fmt.Errorf("%s is no result of benchmarks/load (its kind is %q, not %q)", name, r.Kind, Kind)
-	}
-	if r.Version != Version {
-		return nil, fmt.Errorf("%s was written by another version of benchmarks/load (%d, this one reads %d): run it again", name, r.Version, Version)
-	}
-	return &r, nil
+	return save(dir, "load-"+r.Began.UTC().Format("20060102-150405.000"), r)
 }
