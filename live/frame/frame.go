@@ -9,6 +9,7 @@ package frame
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -51,10 +52,15 @@ func Seal(buf []byte, op Opcode) []byte {
 // SealMasked is Seal for a client: it masks the payload in place with key, which must not be predictable by
 // whoever chooses the payload (RFC 6455 §10.3).
 func SealMasked(buf []byte, op Opcode, key uint32) []byte {
+	Mask(buf[Room:], key, 0)
+	return SealMaskedPayload(buf, op, key)
+}
+
+// SealMaskedPayload is SealMasked for a payload that is masked with key already: see Mask.
+func SealMaskedPayload(buf []byte, op Opcode, key uint32) []byte {
 	start := putHeader(buf, op, 4)
 	buf[start+1] |= maskBit
 	binary.LittleEndian.PutUint32(buf[Room-4:Room], key)
-	mask(buf[Room:], key, 0)
 	return buf[start:]
 }
 
@@ -75,7 +81,7 @@ func AppendMasked(dst []byte, op Opcode, payload []byte, key uint32) []byte {
 	dst = append(dst, head[start:]...)
 	at := len(dst)
 	dst = append(dst, payload...)
-	mask(dst[at:], key, 0)
+	Mask(dst[at:], key, 0)
 	return dst
 }
 
@@ -121,11 +127,12 @@ func putHeaderLen(head []byte, op Opcode, n, maskLen int) (start int) {
 	return start
 }
 
-// mask applies the masking of RFC 6455 §5.3 to p, whose first byte is byte number offset of the payload.
-func mask(p []byte, key uint32, offset int) {
-	if r := offset & 3; r != 0 {
-		key = key>>(8*r) | key<<(32-8*r)
-	}
+// KeyAt is key for what begins at byte number offset of the payload.
+func KeyAt(key uint32, offset int) uint32 { return bits.RotateLeft32(key, -8*(offset&3)) }
+
+// Mask applies the masking of RFC 6455 §5.3 to p, whose first byte is byte number offset of the payload.
+func Mask(p []byte, key uint32, offset int) {
+	key = KeyAt(key, offset)
 	wide := uint64(key)<<32 | uint64(key)
 	for len(p) >= 32 {
 		binary.LittleEndian.PutUint64(p, binary.LittleEndian.Uint64(p)^wide)
@@ -138,8 +145,12 @@ func mask(p []byte, key uint32, offset int) {
 		binary.LittleEndian.PutUint64(p, binary.LittleEndian.Uint64(p)^wide)
 		p = p[8:]
 	}
+	if len(p) >= 4 {
+		binary.LittleEndian.PutUint32(p, binary.LittleEndian.Uint32(p)^key)
+		p = p[4:]
+	}
 	for i := range p {
-		p[i] ^= byte(key >> (8 * (i & 3)))
+		p[i] ^= byte(key >> (8 * i))
 	}
 }
 

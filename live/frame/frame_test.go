@@ -124,7 +124,7 @@ func TestMask_isTheSpecificationsAtEveryOffsetAndLength(t *testing.T) {
 				got[i] = byte(i * 7)
 				want[i] = byte(i*7) ^ k[(i+offset)&3]
 			}
-			mask(got, key, offset)
+			Mask(got, key, offset)
 			if !bytes.Equal(got, want) {
 				t.Fatalf("offset %d, %d bytes", offset, n)
 			}

@@ -246,7 +246,7 @@ func (r *Reader) payload(h header) ([]byte, error) {
 	p := r.buf[r.start : r.start+h.length : r.start+h.length]
 	r.start += h.length
 	if r.role == Server {
-		mask(p, h.key, 0)
+		Mask(p, h.key, 0)
 	}
 	return p, nil
 }

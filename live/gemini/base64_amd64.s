@@ -1,13 +1,16 @@
 #include "textflag.h"
 
-// func encodeBlocks(dst, src *byte, blocks int)
+// func encodeBlocks(dst, src *byte, blocks int, key uint32)
 //
 // Wojciech Muła's and Daniel Lemire's way, https://arxiv.org/abs/1704.00605. Every instruction is VEX encoded: one of the
 // others among them makes the processor save and restore the upper halves of all registers.
-TEXT ·encodeBlocks(SB), NOSPLIT, $0-24
+TEXT ·encodeBlocks(SB), NOSPLIT, $0-28
 	MOVQ    dst+0(FP), DI
 	MOVQ    src+8(FP), SI
 	MOVQ    blocks+16(FP), CX
+	MOVL    key+24(FP), AX
+	VMOVD   AX, X7
+	VPBROADCASTD X7, Y7
 	VMOVDQU spread<>(SB), Y8
 	VMOVDQU high<>(SB), Y9
 	VMOVDQU highShift<>(SB), Y10
@@ -30,13 +33,14 @@ block:
 	VPMULLW  Y12, Y0, Y0
 	VPOR     Y1, Y0, Y0
 
-	// And each number a character, by what is to be added to it.
+	// And each number a character, by what is to be added to it, under the mask.
 	VPSUBUSB Y13, Y0, Y1
 	VPCMPGTB Y0, Y14, Y2
 	VPAND    thirteen<>(SB), Y2, Y2
 	VPOR     Y2, Y1, Y1
 	VPSHUFB  Y1, Y15, Y1
 	VPADDB   Y0, Y1, Y0
+	VPXOR    Y7, Y0, Y0
 	VMOVDQU  Y0, (DI)
 
 	ADDQ $24, SI

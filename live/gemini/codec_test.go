@@ -246,13 +246,13 @@ func TestCarry_decodesInPlaceLikeTheStandardLibrary(t *testing.T) {
 		pcm := sample(n)
 		p := append([]byte{'"'}, base64.StdEncoding.EncodeToString(pcm)...)
 		var c carry
-		_, got, err := c.decode(p)
+		_, got, err := c.decode(p, 0)
 		if err != nil || string(got) != string(pcm[:n&^1]) || c.odd != (n%2 == 1) {
 			t.Fatalf("%d bytes: %v %v", n, got, err)
 		}
 	}
 	for _, bad := range []string{"A", "AB", "ABC", "AB=", "AQ I=", "AQ\nI=", "AQI=\n", "AQI=AQI=", "====", "AQI-", "AQ==AQ==", "é==="} {
-		if _, got, err := new(carry).decode(append([]byte{'"'}, bad...)); err == nil {
+		if _, got, err := new(carry).decode(append([]byte{'"'}, bad...), 0); err == nil {
 			t.Errorf("%q decoded to %v", bad, got)
 		}
 	}

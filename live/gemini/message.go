@@ -59,6 +59,7 @@ type piece struct {
 	// the piece before. Empty: this is text.
 	audio   []byte
 	escaped bool // holds \/ for /
+	decoded int  // characters of it that decodeFront has taken
 	// front is audio with what stands before it in the message, frame.Room bytes; nil: it has nothing like that.
 	front []byte
 	at    int // where audio begins in the message, if it has a front
@@ -188,7 +189,7 @@ func (p *piece) event(e *live.Event, c *carry) (bool, error) {
 	if p.escaped {
 		p.audio = unescapeSlashes(p.audio)
 	}
-	from, pcm, err := c.decode(p.audio)
+	from, pcm, err := c.decode(p.audio, p.decoded)
 	if err != nil {
 		return false, err
 	}
@@ -209,15 +210,19 @@ func (c *carry) drop() { c.odd = false }
 
 var errBadBase64 = errors.New("the audio is not standard base64 with padding")
 
-// decode decodes p[1:] in place and gives whole samples, beginning with what the piece before left over. p[0] is
-// free to be overwritten. They begin at p[from].
-func (c *carry) decode(p []byte) (from int, pcm []byte, err error) {
+// decode decodes p[1:] in place, of which decodeFront may have taken characters already, and gives whole samples, beginning with
+// what the piece before left over. p[0] is free to be overwritten. They begin at p[from].
+func (c *carry) decode(p []byte, taken int) (from int, pcm []byte, err error) {
 	text := p[1:]
 	want := len(text) / 4 * 3
 	for i := len(text) - 1; i >= 0 && i >= len(text)-2 && text[i] == '='; i-- {
 		want--
 	}
-	n, err := base64.StdEncoding.Decode(text, text)
+	if taken == 0 {
+		taken = decodeFront(text)
+	}
+	n, err := base64.StdEncoding.Decode(text[taken/4*3:], text[taken:])
+	n += taken / 4 * 3
 	// The library skips line breaks, as the standard library does; in JSON they are not even valid.
 	if err != nil || n != want || len(text)%4 != 0 {
 		return 0, nil, errBadBase64

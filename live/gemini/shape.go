@@ -17,17 +17,20 @@ type shape struct {
 const longestShape = 256
 
 // fits makes m the audio between what is remembered, if p has that around a string without quotes and escapes. All else
-// that the scanner would look at is the same as it was then.
+// that the scanner would look at is the same as it was then. What is decoded of it needs no search: quotes and escapes are no base64.
 func (m *message) fits(p []byte) bool {
 	s := m.shape
 	if s == nil || len(p) <= len(s.head)+len(s.tail) || !bytes.HasPrefix(p, s.head) || !bytes.HasSuffix(p, s.tail) {
 		return false
 	}
 	from, to := len(s.head), len(p)-len(s.tail)
-	if text := p[from:to]; bytes.IndexByte(text, '"') >= 0 || bytes.IndexByte(text, '\\') >= 0 {
+	text := p[from:to]
+	decoded := decodeFront(text)
+	if rest := text[decoded:]; bytes.IndexByte(rest, '"') >= 0 || bytes.IndexByte(rest, '\\') >= 0 {
+		undecode(text, decoded)
 		return false
 	}
-	m.pieces = append(m.pieces, piece{audio: p[from-1 : to : to], front: p[from-1-frame.Room : to : to], at: from - 1, rate: usualRate})
+	m.pieces = append(m.pieces, piece{audio: p[from-1 : to : to], front: p[from-1-frame.Room : to : to], at: from - 1, rate: usualRate, decoded: decoded})
 	return true
 }
 

@@ -62,14 +62,18 @@ func (e *encoder) frame(c *live.Command) ([]byte, error) {
 	}
 }
 
-// audio is the hot path: prefix, base64 and suffix go straight behind the room for the frame's header.
+// audio is the hot path: prefix, base64 and suffix go straight behind the room for the frame's header, each under its mask.
 func (e *encoder) audio(pcm []byte) []byte {
-	n := base64.StdEncoding.EncodedLen(len(pcm))
+	n, key := base64.StdEncoding.EncodedLen(len(pcm)), maskKey()
 	buf := e.room(len(e.audioPrefix) + n + len(audioSuffix))
-	at := frame.Room + copy(buf[frame.Room:], e.audioPrefix)
-	encodeBase64(buf[at:at+n], pcm)
-	copy(buf[at+n:], audioSuffix)
-	return frame.SealMasked(buf, frame.Text, maskKey())
+	payload := buf[frame.Room:]
+	at := copy(payload, e.audioPrefix)
+	end := at + n
+	frame.Mask(payload[:at], key, 0)
+	encodeBase64(payload[at:end], pcm, frame.KeyAt(key, at))
+	copy(payload[end:], audioSuffix)
+	frame.Mask(payload[end:], key, end)
+	return frame.SealMaskedPayload(buf, frame.Text, key)
 }
 
 func (e *encoder) text(text string, turnComplete bool) ([]byte, error) {
