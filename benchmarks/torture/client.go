@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	ws "github.com/stonepot/stonepot/benchmarks/internal/socket"
 	"github.com/stonepot/stonepot/live/frame"
 )
 
@@ -123,8 +124,8 @@ func (k *client) run(ctx context.Context) {
 
 // refused says whether it is worth another try.
 func (k *client) refused(err error) bool {
-	var status *refusedError
-	if errors.As(err, &status) && status.status != 503 && status.status != 429 {
+	var no *ws.RefusedError
+	if errors.As(err, &no) && no.Response.StatusCode != 503 && no.Response.StatusCode != 429 {
 		k.c.fail(kindProtocol, "%v", err)
 		return false
 	}

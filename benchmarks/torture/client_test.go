@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/sha1" //nolint:gosec // RFC 6455 asks for it
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -14,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	ws "github.com/stonepot/stonepot/benchmarks/internal/socket"
 	"github.com/stonepot/stonepot/benchmarks/torture/pcm"
 	"github.com/stonepot/stonepot/benchmarks/torture/proxy"
 	"github.com/stonepot/stonepot/live/frame"
@@ -39,10 +38,9 @@ func (m *miniature) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	defer c.Close()                                                                                     //nolint:errcheck // a test
-	sum := sha1.Sum([]byte(r.Header.Get("Sec-Websocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // see the import
+	defer c.Close() //nolint:errcheck // a test
 	fmt.Fprintf(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: stonepot.v1\r\n\r\n", base64.StdEncoding.EncodeToString(sum[:]))
+		"Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: stonepot.v1\r\n\r\n", ws.Accept(r.Header.Get("Sec-Websocket-Key")))
 	in := frame.NewReader(rw, frame.Server, maxMessage)
 	_, first, err := in.Next()
 	if err != nil {

@@ -1,21 +1,18 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"crypto/rand"
-	"crypto/sha1" //nolint:gosec // RFC 6455 asks for it; nothing depends on its strength
-	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
+	ws "github.com/stonepot/stonepot/benchmarks/internal/socket"
 	"github.com/stonepot/stonepot/live/frame"
 )
 
@@ -47,13 +44,6 @@ type socket struct {
 	wake     chan struct{}
 }
 
-// refusedError is an upgrade that was answered with another status.
-type refusedError struct{ status int }
-
-func (e *refusedError) Error() string {
-	return fmt.Sprintf("the upgrade was answered with %d", e.status)
-}
-
 // dial connects from an address of the loopback network: a client that changes its network comes from another one.
 func dial(ctx context.Context, from, to, path string, subprotocols []string) (*socket, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
@@ -78,33 +68,21 @@ func dial(ctx context.Context, from, to, path string, subprotocols []string) (*s
 	}, nil
 }
 
-// upgrade is the opening handshake of RFC 6455 §4.1. It returns what to read messages from.
+// upgrade is the opening handshake. It returns what to read messages from.
 func upgrade(c net.Conn, path string, subprotocols []string) (io.Reader, error) {
-	var nonce [16]byte
-	_, _ = rand.Read(nonce[:]) // never fails
-	key := base64.StdEncoding.EncodeToString(nonce[:])
-	if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: torture.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\nSec-WebSocket-Protocol: %s\r\n\r\n",
-		path, key, strings.Join(subprotocols, ", ")); err != nil {
-		return nil, err
-	}
-	r := bufio.NewReaderSize(c, 1<<10)
-	res, err := http.ReadResponse(r, nil)
+	req, err := http.NewRequest(http.MethodGet, "http://torture.test"+path, nil) //nolint:noctx // c has a deadline
 	if err != nil {
 		return nil, err
 	}
-	defer res.Body.Close() //nolint:errcheck // nothing can follow
-	if res.StatusCode != http.StatusSwitchingProtocols {
-		return nil, &refusedError{res.StatusCode}
+	in, accepted, err := ws.Handshake(c, req, subprotocols)
+	var no *ws.RefusedError
+	if errors.As(err, &no) {
+		_ = no.Response.Body.Close()
 	}
-	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // see the import
-	if res.Header.Get("Sec-Websocket-Accept") != base64.StdEncoding.EncodeToString(sum[:]) {
-		return nil, errors.New("the upgrade was answered with a wrong Sec-WebSocket-Accept")
+	if err == nil && accepted != subprotocols[0] {
+		return nil, fmt.Errorf("the subprotocol %q was accepted, want %q", accepted, subprotocols[0])
 	}
-	if p := res.Header.Get("Sec-Websocket-Protocol"); p != subprotocols[0] {
-		return nil, fmt.Errorf("the subprotocol %q was accepted, want %q", p, subprotocols[0])
-	}
-	return r, nil
+	return in, err
 }
 
 // write sends whole frames.

@@ -45,8 +45,18 @@ type RefusedError struct{ Response *http.Response }
 
 func (e *RefusedError) Error() string { return "the upgrade was answered with " + e.Response.Status }
 
-// Upgrade does the opening handshake of RFC 6455 §4.1 with req, whose headers it completes. It sets no deadline of its own.
+// Upgrade makes a WebSocket of conn; see Handshake.
 func Upgrade(conn net.Conn, req *http.Request, cfg Config) (*Conn, error) {
+	from, _, err := Handshake(conn, req, cfg.Protocols)
+	if err != nil {
+		return nil, err
+	}
+	return &Conn{net: conn, reader: frame.NewReader(from, frame.Client, cfg.MaxMessage), patience: cfg.WriteTimeout}, nil
+}
+
+// Handshake is the opening handshake of RFC 6455 §4.1 with req, whose headers it completes. It sets no deadline of its own.
+// It returns what to read messages from, since the first may have come with the answer, and the subprotocol that was accepted.
+func Handshake(conn net.Conn, req *http.Request, protocols []string) (from io.Reader, protocol string, err error) {
 	nonce := make([]byte, 16)
 	_, _ = rand.Read(nonce) // never fails
 	key := base64.StdEncoding.EncodeToString(nonce)
@@ -54,34 +64,33 @@ func Upgrade(conn net.Conn, req *http.Request, cfg Config) (*Conn, error) {
 	req.Header.Set("Upgrade", "websocket")
 	req.Header.Set("Sec-WebSocket-Version", "13")
 	req.Header.Set("Sec-WebSocket-Key", key)
-	if len(cfg.Protocols) > 0 {
-		req.Header.Set("Sec-WebSocket-Protocol", strings.Join(cfg.Protocols, ", "))
+	if len(protocols) > 0 {
+		req.Header.Set("Sec-WebSocket-Protocol", strings.Join(protocols, ", "))
 	}
-	if err := req.Write(conn); err != nil {
-		return nil, err
+	if err = req.Write(conn); err != nil {
+		return nil, "", err
 	}
 	in := bufio.NewReader(conn)
 	res, err := http.ReadResponse(in, req)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if res.StatusCode != http.StatusSwitchingProtocols {
-		return nil, &RefusedError{res}
+		return nil, "", &RefusedError{res}
 	}
 	_ = res.Body.Close() // there is none
 	if res.Header.Get("Sec-WebSocket-Accept") != Accept(key) {
-		return nil, ErrNoHandshake
+		return nil, "", ErrNoHandshake
 	}
-	// The server's first messages may have come with the answer.
 	early, err := in.Peek(in.Buffered())
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	var from io.Reader = conn
+	from = conn
 	if len(early) > 0 {
 		from = io.MultiReader(bytes.NewReader(early), conn)
 	}
-	return &Conn{net: conn, reader: frame.NewReader(from, frame.Client, cfg.MaxMessage), patience: cfg.WriteTimeout}, nil
+	return from, res.Header.Get("Sec-WebSocket-Protocol"), nil
 }
 
 // Accept is what a server answers to a key (RFC 6455 §4.2.2).
