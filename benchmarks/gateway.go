@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -83,7 +82,8 @@ func gateway(in io.Reader, out io.Writer) error {
 	})
 	app := handlers.NewApp(server, log)
 	routes.Mount(app, routes.Deps{API: api})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	server.Host, server.Port = "127.0.0.1", 0
+	l, err := handlers.Listen(context.Background(), server)
 	if err != nil {
 		return err
 	}

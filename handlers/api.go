@@ -12,6 +12,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/stonepot/stonepot/live"
+	"github.com/stonepot/stonepot/live/wire"
 )
 
 // Where the voice WebSockets are.
@@ -108,6 +109,10 @@ func (a *API) enter() bool {
 	return !a.closed
 }
 
+// writeBuffer is what each HTTP connection holds besides server.read_buffer_size once it has answered. A file that fits with
+// its headers, as most of a page do, goes out in one write.
+const writeBuffer = 8 << 10
+
 // NewApp makes the Fiber app that the routes are mounted on. Timeouts are those of requests: a WebSocket is hijacked,
 // and fasthttp takes every deadline off it.
 func NewApp(cfg ServerConfig, log *slog.Logger) *fiber.App {
@@ -121,6 +126,7 @@ func NewApp(cfg ServerConfig, log *slog.Logger) *fiber.App {
 		WriteTimeout:            cfg.WriteTimeout,
 		IdleTimeout:             cfg.IdleTimeout,
 		ReadBufferSize:          cfg.ReadBufferSize,
+		WriteBufferSize:         writeBuffer,
 		ErrorHandler:            errorHandler(log),
 		DisableStartupMessage:   true,
 		EnableTrustedProxyCheck: true, // and no trusted proxies: proxies knows better how to read their headers
@@ -129,7 +135,8 @@ func NewApp(cfg ServerConfig, log *slog.Logger) *fiber.App {
 	return app
 }
 
-// Listen opens the server's socket. Connections whose other side has vanished are found by the kernel's keep-alive
+// Listen opens the server's socket. It gives out wire's connections: a request costs less on them, and a voice connection
+// becomes one of them. Connections whose other side has vanished are found by the kernel's keep-alive
 // within about twice server.tcp_keep_alive.
 func Listen(ctx context.Context, cfg ServerConfig) (net.Listener, error) {
 	const probes = 4
@@ -139,6 +146,9 @@ func Listen(ctx context.Context, cfg ServerConfig) (net.Listener, error) {
 	ln, err := lc.Listen(ctx, "tcp", net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)))
 	if err != nil {
 		return nil, fmt.Errorf("listen on server.host %q, server.port %d: %w", cfg.Host, cfg.Port, err)
+	}
+	if tcp, ok := ln.(*net.TCPListener); ok && wire.CanTry {
+		return wire.Listener{TCPListener: tcp}, nil
 	}
 	return ln, nil
 }

@@ -75,11 +75,9 @@ type trier interface {
 func newFiberBrowser(socket net.Conn, early []byte, maxMessage int, writeTimeout time.Duration) *fiberBrowser {
 	b := &fiberBrowser{socket: socket, writeTimeout: writeTimeout, pongLen: -1}
 	var source io.Reader = (*browserSource)(b)
-	if tcp, ok := socket.(*net.TCPConn); ok && wire.CanTry {
-		if w, err := wire.New(tcp); err == nil {
-			b.socket, b.tcp, b.try = w, w, w
-			source = (*polledSource)(b)
-		}
+	if tcp, ok := socket.(*wire.Conn); ok {
+		b.tcp, b.try = tcp, tcp
+		source = (*polledSource)(b)
 	}
 	b.reader = frame.NewReader(source, frame.Server, maxMessage)
 	b.reader.Preload(early)

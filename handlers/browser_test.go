@@ -459,7 +459,9 @@ func BenchmarkBrowser_640(b *testing.B) {
 
 func tcpPair(t testing.TB) (here, there net.Conn) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	cfg := DefaultServerConfig()
+	cfg.Host, cfg.Port = "127.0.0.1", 0
+	ln, err := Listen(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
