@@ -31,9 +31,11 @@ var hot = map[string][]string{
 	"missing":      {"/nothing"},
 }
 
-func hotHandler(t testing.TB) fasthttp.RequestHandler {
+func hotHandler(t testing.TB) fasthttp.RequestHandler { return fiberHandler(site(t, export(), nil)) }
+
+func fiberHandler(s *Site) fasthttp.RequestHandler {
 	app := fiber.New(fiber.Config{DisableStartupMessage: true})
-	app.Use(site(t, export(), nil).Handler())
+	app.Use(s.Handler())
 	return app.Handler()
 }
 

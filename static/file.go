@@ -15,6 +15,7 @@ type file struct {
 	contentType string
 	headers     []header               // sent with 200, 206, 304 and 416 alike
 	variants    [codings][]byte        // nil where there is none; identity always is
+	place                              // of the larger variants, for those who can send from there
 	etags       [codings]func() []byte // strong: each coding has its own, being different bytes
 	available   [codings]bool
 	negotiated  bool // more than identity is available, so the answer varies by Accept-Encoding
@@ -26,9 +27,9 @@ type header struct{ name, value []byte }
 
 func newHeader(name, value string) header { return header{[]byte(name), []byte(value)} }
 
-// newFile prepares a response. The variants are kept, not copied. An empty policy sends none.
-func newFile(contentType, cache, policy string, variants [codings][]byte) *file {
-	f := &file{status: 200, contentType: contentType, variants: variants}
+// newFile prepares a response. The variants are kept, not copied; on says where on the shelf they lie. An empty policy sends none.
+func newFile(contentType, cache, policy string, variants [codings][]byte, on place) *file {
+	f := &file{status: 200, contentType: contentType, variants: variants, place: on}
 	if f.variants[identity] == nil {
 		f.variants[identity] = []byte{}
 	}

@@ -89,7 +89,7 @@ func (f *file) send(ctx *fasthttp.RequestCtx, chosen coding) {
 	if chosen != identity {
 		ctx.Response.Header.SetContentEncoding(names[chosen])
 	}
-	ctx.Response.SetBodyRaw(f.variants[chosen])
+	f.sendBody(ctx, chosen, 0, int64(len(f.variants[chosen])))
 }
 
 // sendRange answers 206 or 416, or says false when the whole file is the answer.
@@ -109,7 +109,7 @@ func (f *file) sendRange(ctx *fasthttp.RequestCtx, header []byte) bool {
 		value = strconv.AppendInt(value, first, 10)
 		value = append(value, '-')
 		value = strconv.AppendInt(value, last, 10)
-		ctx.Response.SetBodyRaw(body[first : last+1])
+		f.sendBody(ctx, identity, first, last+1)
 	}
 	value = append(value, '/')
 	value = strconv.AppendInt(value, int64(len(body)), 10)

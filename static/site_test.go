@@ -17,6 +17,8 @@ import (
 	"github.com/andybalholm/brotli"
 	"github.com/gofiber/fiber/v2"
 	"go.uber.org/goleak"
+
+	"github.com/stonepot/stonepot/live/wire"
 )
 
 // fasthttp keeps one goroutine per process, which writes the Date header's text, and one per server that is asleep
@@ -127,6 +129,17 @@ type server struct {
 
 func serve(t testing.TB, s *Site) *server {
 	t.Helper()
+	return serveOn(t, s, func(l *net.TCPListener) net.Listener { return wire.Listener{TCPListener: l} })
+}
+
+// servePlainly is serve on connections that know of no shelf.
+func servePlainly(t testing.TB, s *Site) *server {
+	t.Helper()
+	return serveOn(t, s, func(l *net.TCPListener) net.Listener { return l })
+}
+
+func serveOn(t testing.TB, s *Site, on func(*net.TCPListener) net.Listener) *server {
+	t.Helper()
 	app := fiber.New(fiber.Config{DisableStartupMessage: true})
 	app.Use(func(c *fiber.Ctx) error {
 		c.Set(fiber.HeaderContentSecurityPolicy, "default-src 'none'") // what the API's middleware does
@@ -140,7 +153,7 @@ func serve(t testing.TB, s *Site) *server {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- app.Listener(listener) }()
+	go func() { done <- app.Listener(on(listener.(*net.TCPListener))) }()
 	t.Cleanup(func() {
 		if err := app.ShutdownWithTimeout(5 * time.Second); err != nil {
 			t.Errorf("shutdown: %v", err)

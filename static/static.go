@@ -112,7 +112,7 @@ func siteOfExport(cfg Config, dist fs.FS, log *slog.Logger) *Site {
 
 // plain404 is the answer for what is not there, where the front end has none.
 func plain404() *file {
-	return newFile("text/plain; charset=utf-8", "no-cache", "", content{identity: []byte("404 page not found\n")}).as404()
+	return newFile("text/plain; charset=utf-8", "no-cache", "", content{identity: []byte("404 page not found\n")}, place{}).as404()
 }
 
 // build turns files into routes.
@@ -131,6 +131,7 @@ func build(cfg Config, l *loader) (*responses, error) {
 	if !s.built && cfg.Dir == "" {
 		files["index.html"] = content{identity: placeholder}
 	}
+	places := shelve(files, l.log)
 	for name, data := range files {
 		cache, policy := cacheControl(cfg.MaxAge), ""
 		switch {
@@ -149,7 +150,7 @@ func build(cfg Config, l *loader) (*responses, error) {
 			policy = cfg.policyFor(hashes, wasm)
 			s.hashes = append(s.hashes, hashes...)
 		}
-		s.add(name, newFile(contentType(name), cache, policy, data), exists)
+		s.add(name, newFile(contentType(name), cache, policy, data, places[name]), exists)
 		if reserved([]byte("/" + name)) {
 			l.log.Warn("static: the server answers this path itself; nobody can reach the file", "file", name)
 		}

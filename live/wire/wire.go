@@ -9,6 +9,7 @@ package wire
 
 import (
 	"net"
+	"os"
 	"syscall"
 )
 
@@ -16,9 +17,10 @@ import (
 // net.TCPConn's.
 type Conn struct {
 	*net.TCPConn
-	raw     syscall.RawConn
-	in, out transfer
-	watch   watch
+	raw      syscall.RawConn
+	in, out  transfer
+	delivery *delivery // of the last file; nil: there was none
+	watch    watch
 }
 
 // transfer is one call under way: its arguments and results go this way, because the function that the runtime calls is
@@ -28,7 +30,17 @@ type transfer struct {
 	p    []byte // what is left to do
 	n    int    // done
 	once bool   // do what can be done now, and do not wait
+	more bool   // something follows at once: see More
 	err  error
+}
+
+// delivery is a part of a file under way; on Linux only.
+type delivery struct {
+	run    func(fd uintptr) (done bool)
+	file   *os.File
+	offset int64
+	left   int64
+	err    error
 }
 
 // New makes a Conn of c, which must not be read or written by itself any more.

@@ -12,6 +12,9 @@ import (
 // CanTry says whether Read and TryWrite work here.
 const CanTry = true
 
+// longest is how many bytes a call may write: while it lasts nobody else gets the processor.
+const longest = 256 << 10
+
 // Read reads what has come to a descriptor that does not block into p, which is not empty. again: nothing has. Of 0
 // bytes without an error nothing will ever come again.
 func Read(fd uintptr, p []byte) (n int, again bool, err error) {
@@ -54,7 +57,9 @@ func (c *Conn) send(p []byte, once bool) (int, error) {
 		return 0, nil
 	}
 	c.out.begin(p, once)
-	return c.out.end(c.raw.Write(c.out.run))
+	n, err := c.out.end(c.raw.Write(c.out.run))
+	c.out.more = false
+	return n, err
 }
 
 // read is what the runtime calls, and calls again when there is something to read, until it is done.
@@ -76,7 +81,7 @@ func (c *Conn) read(fd uintptr) (done bool) {
 func (c *Conn) write(fd uintptr) (done bool) {
 	t := &c.out
 	for len(t.p) > 0 {
-		n, errno := call(syscall.Write, writeCall, fd, t.p)
+		n, errno := put(fd, t.p[:min(len(t.p), longest)], t.more)
 		switch errno {
 		case 0:
 			t.n, t.p = t.n+n, t.p[n:]
