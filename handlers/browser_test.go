@@ -438,7 +438,7 @@ func TestBrowser_allocatesNothingPerAudioFrame(t *testing.T) {
 	}
 }
 
-func BenchmarkBrowser_640(b *testing.B) {
+func BenchmarkBrowser_roundTrip640(b *testing.B) {
 	here, there := tcpPair(b)
 	browser := newFiberBrowser(there, nil, 1<<20, Patience)
 	up := Masked(Fin|OpBinary, make([]byte, 640))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"strings"
@@ -159,23 +160,33 @@ func TestReader_allocatesNothingPerMessage(t *testing.T) {
 	}
 }
 
-func BenchmarkReader_640(b *testing.B) {
-	wire := AppendMasked(nil, Binary, make([]byte, 640), key)
-	r := NewReader(&endless{frame: wire}, Server, 1<<20)
-	b.ReportAllocs()
-	b.SetBytes(640)
-	for b.Loop() {
-		if _, _, err := r.Next(); err != nil {
-			b.Fatal(err)
-		}
+// benchSizes are a frame of the microphone, its JSON, 100 ms of it, and a second of speech.
+var benchSizes = []int{640, 900, 3200, 48_000}
+
+func BenchmarkReader_next(b *testing.B) {
+	for _, n := range benchSizes {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			r := NewReader(&endless{frame: AppendMasked(nil, Binary, make([]byte, n), key)}, Server, 1<<20)
+			b.ReportAllocs()
+			b.SetBytes(int64(n))
+			for b.Loop() {
+				if _, _, err := r.Next(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 
-func BenchmarkSealMasked_900(b *testing.B) {
-	buf := make([]byte, Room+900)
-	b.ReportAllocs()
-	b.SetBytes(900)
-	for b.Loop() {
-		SealMasked(buf, Text, key)
+func BenchmarkSealMasked(b *testing.B) {
+	for _, n := range benchSizes {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			buf := make([]byte, Room+n)
+			b.ReportAllocs()
+			b.SetBytes(int64(n))
+			for b.Loop() {
+				SealMasked(buf, Text, key)
+			}
+		})
 	}
 }

@@ -249,7 +249,7 @@ func TestReader_holdsNoMemoryWhileAnAwaiterWaits(t *testing.T) {
 }
 
 // Pools forget under the race detector: there is a benchmark instead of a test.
-func BenchmarkReader_poll640(b *testing.B) {
+func BenchmarkReader_await640(b *testing.B) {
 	there, here := pair(b)
 	here.direct = true
 	wire := AppendMasked(nil, Binary, make([]byte, 640), key)

@@ -52,6 +52,7 @@ func BenchmarkTake(b *testing.B) {
 			message := []byte(audioInput(pcm))
 			var scratch []byte
 			b.ReportAllocs()
+			b.SetBytes(int64(len(pcm)))
 			for b.Loop() {
 				scratch = c.take(message, scratch)
 				c.tell()

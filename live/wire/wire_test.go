@@ -210,12 +210,12 @@ func TestConn_allocatesNothing(t *testing.T) {
 }
 
 // The pair records what the package is for.
-func BenchmarkConn(b *testing.B) {
+func BenchmarkConn_roundTrip640(b *testing.B) {
 	c, there := pair(b)
 	roundTrips(b, c, there)
 }
 
-func BenchmarkNetConn(b *testing.B) {
+func BenchmarkNetConn_roundTrip640(b *testing.B) {
 	c, there := pair(b)
 	roundTrips(b, c.TCPConn, there)
 }
