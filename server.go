@@ -217,6 +217,9 @@ func (s *server) Run(ctx context.Context) error {
 	if s.file != "" {
 		wg.Go(func() { watchFile(ctx, s.file, s.seen, s.lookEach, s.reload) })
 	}
+	if environment(s.environ)["GOGC"] == "" {
+		wg.Go(func() { new(tidy).run(ctx, tidyEach) })
+	}
 	failed := make(chan error, 1)
 	wg.Go(func() { failed <- s.app.Listener(s.listener) })
 	var err error
