@@ -7,10 +7,10 @@ import (
 	"unsafe"
 )
 
-// A chunk takes a page: 128 ms of 16 kHz audio.
+// A chunk takes a page: 128 ms of 16 kHz audio. How it is used is counted, too.
 const (
 	chunkSize   = 4 << 10
-	chunkMemory = chunkSize
+	chunkMemory = chunkSize + 32
 )
 
 // chunk is pooled memory for audio. It belongs to one inbox, which counts the items in it, or to one kept. How it is used

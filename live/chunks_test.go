@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"unsafe"
 )
 
 // Chunks of one pool are never two sessions' at once, and those that are free keep little memory.
@@ -73,6 +74,17 @@ func TestChunkPool_keepsWhatIsUsedAgain(t *testing.T) {
 	}
 	if pool.used != len(kept) || pool.warms > 1 {
 		t.Errorf("%d chunks are used and %d free, want %d and at most one", pool.used, pool.warms, len(kept))
+	}
+}
+
+// A field more than fits makes each idle session larger by the rest of the allocator's next class, 384 bytes.
+func TestSession_fillsItsSizeClass(t *testing.T) {
+	const class = 2688
+	if size := unsafe.Sizeof(Session{}); size > class {
+		t.Errorf("a session takes %d bytes, want %d at most", size, class)
+	}
+	if unsafe.Sizeof(chunk{}) > chunkMemory-chunkSize {
+		t.Errorf("a chunk takes %d bytes beside its page, and %d are counted", unsafe.Sizeof(chunk{}), chunkMemory-chunkSize)
 	}
 }
 

@@ -5,10 +5,14 @@ import (
 	"sync"
 )
 
-// block is pooled memory for what is being read. It belongs to one Reader, until that has nothing unread.
-type block struct {
-	data []byte
+// Block is pooled memory for what is being read, or put together. It belongs to one Reader, until that has nothing unread, or to
+// who has borrowed it.
+type Block struct {
+	Data []byte
 }
+
+// Borrow gives a block of n bytes at least, with anything in it.
+func Borrow(n int) *Block { return newBlock(roundUp(n)) }
 
 const (
 	// smallBlock holds 40 ms of 24 kHz audio with its header.
@@ -28,17 +32,18 @@ func roundUp(n int) int {
 }
 
 // newBlock gives a block of a size that roundUp has given.
-func newBlock(size int) *block {
+func newBlock(size int) *Block {
 	if c := class(size); c < classes {
-		if b, ok := blocks[c].Get().(*block); ok {
+		if b, ok := blocks[c].Get().(*Block); ok {
 			return b
 		}
 	}
-	return &block{make([]byte, size)}
+	return &Block{make([]byte, size)}
 }
 
-func (b *block) free() {
-	if c := class(len(b.data)); c < classes {
+// Free gives the block back.
+func (b *Block) Free() {
+	if c := class(len(b.Data)); c < classes {
 		blocks[c].Put(b)
 	}
 }

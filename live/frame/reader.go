@@ -56,7 +56,7 @@ type Reader struct {
 	err   error                 // out of try
 
 	// Borrowed from the first byte of a message until Next is called again and finds nothing more.
-	mem        *block
+	mem        *Block
 	buf        []byte // mem's: buf[start:end] is not yet taken
 	start, end int
 	size       int // of the memory to borrow
@@ -319,7 +319,7 @@ func (r *Reader) makeRoom(n int) {
 		r.mem = nil
 		r.borrow(n)
 		copy(r.buf, from)
-		old.free()
+		old.Free()
 	case r.start > 0 && (r.start+n > len(r.buf) || r.end == len(r.buf)):
 		copy(r.buf, r.buf[r.start:r.end])
 	default:
@@ -336,13 +336,13 @@ func (r *Reader) borrow(n int) {
 	}
 	r.release()
 	r.mem = newBlock(r.size)
-	r.buf = r.mem.data
+	r.buf = r.mem.Data
 }
 
 // release gives the memory back.
 func (r *Reader) release() {
 	if r.mem != nil {
-		r.mem.free()
+		r.mem.Free()
 		r.mem, r.buf = nil, nil
 	}
 }

@@ -10,12 +10,12 @@ import (
 	"github.com/stonepot/stonepot/live/frame"
 )
 
-// encoder turns commands into masked WebSocket frames, in one buffer that is used again and again. What it
-// returns is borrowed until the next call. It is used by one goroutine at a time.
+// encoder turns commands into masked WebSocket frames, in pooled memory. What it returns is borrowed until the next call, or
+// until rest. It is used by one goroutine at a time.
 type encoder struct {
 	audioPrefix string
-	content     bool // text goes as clientContent, not as realtimeInput
-	buf         []byte
+	content     bool         // text goes as clientContent, not as realtimeInput
+	mem         *frame.Block // nil while nothing is sent
 }
 
 const (
@@ -24,11 +24,6 @@ const (
 	activityStart  = `{"realtimeInput":{"activityStart":{}}}`
 	activityEnd    = `{"realtimeInput":{"activityEnd":{}}}`
 	audioStreamEnd = `{"realtimeInput":{"audioStreamEnd":true}}`
-
-	// bufferStep is what the buffer grows by. keptBuffer is what it may keep after a message that is not audio:
-	// pictures are a hundred times as long as 20 ms of speech.
-	bufferStep = 512
-	keptBuffer = 16 << 10
 )
 
 func newEncoder(s *live.Setup) encoder {
@@ -145,8 +140,17 @@ func (e *encoder) seal(text string) []byte {
 // room gives a buffer for n bytes of payload, with the room for a frame's header in front.
 func (e *encoder) room(n int) []byte {
 	n += frame.Room
-	if cap(e.buf) < n || cap(e.buf) > keptBuffer && n <= keptBuffer {
-		e.buf = make([]byte, (n+bufferStep-1)/bufferStep*bufferStep)
+	if e.mem == nil || len(e.mem.Data) < n {
+		e.rest()
+		e.mem = frame.Borrow(n)
 	}
-	return e.buf[:n]
+	return e.mem.Data[:n]
+}
+
+// rest gives the memory of the last message back.
+func (e *encoder) rest() {
+	if e.mem != nil {
+		e.mem.Free()
+		e.mem = nil
+	}
 }

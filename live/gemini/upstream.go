@@ -110,7 +110,9 @@ func (u *upstream) Send(c *live.Command) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := u.link.write(p, c.Now); err != nil {
+	err = u.link.write(p, c.Now)
+	u.enc.rest()
+	if err != nil {
 		return 0, u.sendFailed(err)
 	}
 	u.sent++
@@ -295,6 +297,7 @@ func (u *upstream) seed() error {
 	p, err := u.enc.json(contentMessage(u.setup.History, true))
 	if err == nil {
 		err = u.link.write(p, time.Time{})
+		u.enc.rest()
 	}
 	u.sent++
 	return err
