@@ -92,6 +92,7 @@ lint: ## formatting, go vet, staticcheck, shell scripts
 .PHONY: test-go
 test-go: $(CONFORMANCE)/node_modules/.installed $(PEERS)/node_modules/.installed ## Go tests with the race detector, goroutine-leak checks, fuzz seeds, and Google's SDKs against the simulator
 	@$(call need,gcc,gcc libc6-dev)
+	@command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || echo "== nginx is not installed: of benchmarks/peers all is tested but that (sudo apt-get install -y nginx-light)" >&2
 	go test -race -vet=off ./... # lint runs vet
 
 .PHONY: test-client

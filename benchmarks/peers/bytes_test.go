@@ -84,7 +84,7 @@ func runnable(t *testing.T) (all []relay) {
 		case err == nil:
 			all = append(all, r)
 		case r.name == nginxName:
-			t.Logf("not tested: %v", err)
+			t.Run(r.name, func(t *testing.T) { t.Skipf("not tested: %v", err) })
 		default:
 			t.Fatalf("%s: %v", r.name, err)
 		}

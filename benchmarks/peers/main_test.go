@@ -101,6 +101,8 @@ func TestRemark_saysWhenALoadWasNotWhatItIsCalled(t *testing.T) {
 		{scenario{kind: saturated}, figures{Cores: 0.95, PerSecond: 9}, ""},
 		{load, figures{Cores: 0.1, PerSecond: 99}, ""},
 		{load, figures{PerSecond: 50}, "did 50 % of what was asked"},
+		{load, figures{PerSecond: 50, Others: 0.46}, "did 50 % of what was asked; others used 46 % of its processor"},
+		{load, figures{PerSecond: 99, Others: 0.05}, ""},
 	} {
 		if got := c.sc.remark(c.f); got != c.want {
 			t.Errorf("%+v, %+v: %q, want %q", c.sc, c.f, got, c.want)

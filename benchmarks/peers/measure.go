@@ -128,7 +128,7 @@ func (b *bench) window(ctx context.Context, x *process, model *upstream.Server, 
 	if err != nil {
 		return err
 	}
-	browser, up, began := c.crossed(), crossedUpstream(model), time.Now()
+	browser, up, worked, began := c.crossed(), crossedUpstream(model), busy(b.cpu), time.Now()
 	if err := wait(ctx, b.o.duration); err != nil {
 		return err
 	}
@@ -141,6 +141,9 @@ func (b *bench) window(ctx context.Context, x *process, model *upstream.Server, 
 	c.latency.Store(false)
 	units := c.sc.units(f)
 	spend(f, now.since(used), took, units)
+	if b.cpu != "" {
+		f.Others = max((busy(b.cpu)-worked).Seconds()/took.Seconds()-f.Cores, 0)
+	}
 	if units == 0 {
 		return errors.New("nothing came through")
 	}

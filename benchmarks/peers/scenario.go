@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stonepot/stonepot/benchmarks/internal/result"
@@ -169,14 +170,17 @@ func (s scenario) units(f *figures) float64 {
 
 // remark is what whoever reads a row must know; often nothing.
 func (s scenario) remark(f figures) string {
+	var all []string
 	switch {
 	case s.kind == saturated && f.Cores < 0.8:
-		return "not busy all the time"
+		all = append(all, "not busy all the time")
 	case f.PerSecond < 0.95*s.asked():
-		return fmt.Sprintf("did %.0f %% of what was asked", 100*f.PerSecond/s.asked())
-	default:
-		return ""
+		all = append(all, fmt.Sprintf("did %.0f %% of what was asked", 100*f.PerSecond/s.asked()))
 	}
+	if f.Others > 0.1 {
+		all = append(all, fmt.Sprintf("others used %.0f %% of its processor", 100*f.Others))
+	}
+	return strings.Join(all, "; ")
 }
 
 // middle is the one of all whose figure is the median; of an even number the lower one.

@@ -109,6 +109,34 @@ func parseStat(text []byte) (s stat, ok bool) {
 	return stat{int(n[0]), time.Duration(n[1]+n[2]) * tick, n[3] * int64(os.Getpagesize()) / 1024}, true
 }
 
+// busy is how long a processor has worked for processes, or was given to somebody else by the host, by proc_stat(5). It
+// is 0 where that is not told.
+func busy(cpu string) time.Duration {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	return parseBusy(text, cpu)
+}
+
+func parseBusy(text []byte, cpu string) (sum time.Duration) {
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) < 9 || fields[0] != "cpu"+cpu {
+			continue
+		}
+		const user, nice, system, steal = 1, 2, 3, 8
+		for _, at := range []int{user, nice, system, steal} {
+			n, err := strconv.ParseInt(fields[at], 10, 64)
+			if err != nil {
+				return 0
+			}
+			sum += time.Duration(n) * tick
+		}
+	}
+	return sum
+}
+
 // divide gives the last of the processors that this process may use to the relays, and the others to this process. It
 // returns "" where there is nothing to divide, and says why.
 func divide() (relays string, generator []string, why string) {

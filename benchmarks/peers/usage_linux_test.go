@@ -34,6 +34,21 @@ func TestUsageOf_isThatOfALivingProcess(t *testing.T) {
 	}
 }
 
+func TestParseBusy_sumsWhatProcessesUsed(t *testing.T) {
+	text := []byte("cpu  9 9 9 9 9 9 9 9 0 0\ncpu1 100 20 30 4000 50 0 600 7 0 0\ncpu10 1 1 1 1 1 1 1 1 0 0\nintr 5\n")
+	if got := parseBusy(text, "1"); got != 1570*time.Millisecond {
+		t.Errorf("%v", got)
+	}
+	for _, none := range []string{"", "cpu1 1 2", "cpu1 x 2 3 4 5 6 7 8 9 10"} {
+		if got := parseBusy([]byte(none), "1"); got != 0 {
+			t.Errorf("%q: %v", none, got)
+		}
+	}
+	if busy("0") <= 0 {
+		t.Error("this machine's first processor has done nothing")
+	}
+}
+
 func TestAllowed_readsListsOfProcessors(t *testing.T) {
 	for text, want := range map[string][]string{
 		"Name:\tx\nCpus_allowed_list:\t0-2,8\nMems:\t0\n": {"0", "1", "2", "8"},

@@ -19,6 +19,8 @@ func usageOf(int) (usage, error) {
 	return usage{}, errors.New("what a process uses is read from Linux's /proc: run this on Linux")
 }
 
+func busy(string) time.Duration { return 0 }
+
 func divide() (relays string, generator []string, why string) {
 	return "", nil, "this is not Linux"
 }

@@ -59,6 +59,7 @@ type Measurement struct {
 	CPUMicros float64 `json:"cpuMicros"` // of a round trip, a second of conversation, or a request
 	PerSecond float64 `json:"perSecond"` // of the same
 	Cores     float64 `json:"cores"`     // that the relay used
+	Others    float64 `json:"others"`    // of its own processor, that other processes used at the time; of those that work only
 	P50Micros float64 `json:"p50Micros"` // round trip; of paced ones only
 	P99Micros float64 `json:"p99Micros"`
 	SessionKB float64 `json:"sessionKb"` // growth of resident memory since before the first session, by sessions
