@@ -43,7 +43,7 @@ func (in *inbox) appendAudio(pcm []byte, now time.Time) {
 			in.tail = in.newChunk()
 		}
 		t := in.tail
-		n := copy(t.data[t.used:], pcm)
+		n := copyFar(t.data[t.used:], pcm)
 		if last := in.lastShort(n); last != nil {
 			last.length += uint16(n)
 		} else {
