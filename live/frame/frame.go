@@ -133,6 +133,7 @@ func KeyAt(key uint32, offset int) uint32 { return bits.RotateLeft32(key, -8*(of
 // Mask applies the masking of RFC 6455 §5.3 to p, whose first byte is byte number offset of the payload.
 func Mask(p []byte, key uint32, offset int) {
 	key = KeyAt(key, offset)
+	p = maskFront(p, key)
 	wide := uint64(key)<<32 | uint64(key)
 	for len(p) >= 32 {
 		binary.LittleEndian.PutUint64(p, binary.LittleEndian.Uint64(p)^wide)

@@ -119,14 +119,17 @@ func TestMask_isTheSpecificationsAtEveryOffsetAndLength(t *testing.T) {
 	var k [4]byte
 	binary.LittleEndian.PutUint32(k[:], key)
 	for offset := range 8 {
-		for n := range 80 {
-			got, want := make([]byte, n), make([]byte, n)
+		for n := range 400 {
+			const guard = 40
+			all, want := make([]byte, guard+n+guard), make([]byte, guard+n+guard)
 			for i := range want {
-				got[i] = byte(i * 7)
-				want[i] = byte(i*7) ^ k[(i+offset)&3]
+				all[i], want[i] = byte(i*7), byte(i*7)
+				if i -= guard; i >= 0 && i < n {
+					want[guard+i] ^= k[(i+offset)&3]
+				}
 			}
-			Mask(got, key, offset)
-			if !bytes.Equal(got, want) {
+			Mask(all[guard:guard+n], key, offset)
+			if !bytes.Equal(all, want) {
 				t.Fatalf("offset %d, %d bytes", offset, n)
 			}
 		}
