@@ -30,6 +30,7 @@ type Dialer struct {
 
 	mu     sync.Mutex
 	closed bool                    // guarded by mu
+	hosts  map[string]*tls.Config  // tls with each endpoint's name, which its connections share; guarded by mu
 	cool   map[*endpoint]time.Time // until when an endpoint is tried last; guarded by mu
 	// Goodbyes under way, by the newest handle of the connection that is leaving; guarded by mu.
 	leaving map[string]<-chan struct{}
@@ -82,11 +83,27 @@ func newDialer(cfg DialConfig, endpoints []*endpoint, tokens *tokenCache, log *s
 			// would be cut into packets for the sake of a browser that waits for a page's first bytes.
 			DynamicRecordSizingDisabled: true,
 		},
+		hosts:   map[string]*tls.Config{},
 		cool:    map[*endpoint]time.Time{},
 		leaving: map[string]<-chan struct{}{},
 	}
 	d.pool = newPool(d, cfg.WarmPool)
 	return d
+}
+
+// tlsFor is how TLS is spoken with an endpoint at addr.
+func (d *Dialer) tlsFor(addr string) *tls.Config {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	cfg := d.hosts[addr]
+	if cfg == nil {
+		cfg = d.tls.Clone()
+		if host, _, err := net.SplitHostPort(addr); err == nil {
+			cfg.ServerName = host
+		}
+		d.hosts[addr] = cfg
+	}
+	return cfg
 }
 
 // Dial implements live.Dialer. A key or location that fails is followed by the next one; those that the model

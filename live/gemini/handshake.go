@@ -122,11 +122,7 @@ func (a *attempt) secure(ctx context.Context, network, addr string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	cfg := a.d.tls.Clone()
-	if host, _, err := net.SplitHostPort(addr); err == nil {
-		cfg.ServerName = host
-	}
-	c := tls.Client(raw, cfg)
+	c := tls.Client(raw, a.d.tlsFor(addr))
 	if err := c.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
 		return nil, &tlsError{err}
