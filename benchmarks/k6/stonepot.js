@@ -154,8 +154,15 @@ class Person {
     this.socket.onmessage = (event) => (typeof event.data === 'string' ? this.read(JSON.parse(event.data)) : this.hear(event.data));
     this.socket.onerror = () => this.over();
     this.socket.onclose = () => this.over();
-    // Whatever happens, a person does not stay for ever.
-    this.patience = setTimeout(() => this.socket.close(), settings.durationMs + 40000);
+    this.until = Date.now() + settings.durationMs + 40000;
+    this.wait();
+  }
+
+  /** Whatever happens, a person does not stay for ever. The clock decides: k6's timers fire early when another one was cleared. */
+  wait() {
+    if (this.closed) return;
+    if (Date.now() >= this.until) this.socket.close();
+    else this.patience = setTimeout(() => this.wait(), 1000);
   }
 
   tell(message) {
@@ -299,8 +306,7 @@ class Person {
     if (this.closed) return;
     this.leaving = true;
     this.tell({ type: 'end_session' });
-    clearTimeout(this.patience);
-    this.patience = setTimeout(() => this.socket.close(), 10000); // a server may take its time to say goodbye, but not longer
+    this.until = Date.now() + 10000; // a server may take its time to say goodbye, but not longer
   }
 
   /** The connection is over: once, whichever way it was told. */
