@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// tidy gives memory back to the system when much has been allocated, and then for a moment hardly anything: sessions have begun or
-// have ended, and nothing of the garbage is left that lets Go collect it soon.
+// tidy gives memory back to the system when much has been allocated, and then for a moment hardly anything: many sessions have begun,
+// say, and as long as they only speak, nothing makes Go collect what that has left behind.
 type tidy struct {
 	before uint64 // bytes that the process had allocated since its start, at the last look
 	since  uint64 // and when memory was given back last
