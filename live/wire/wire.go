@@ -58,11 +58,12 @@ func (t *transfer) begin(p []byte, once bool) { t.p, t.n, t.once, t.err = p, 0, 
 
 // end takes the results. waiting is what the runtime says, which knows of deadlines and of Close.
 func (t *transfer) end(waiting error) (int, error) {
-	t.p = nil
-	if t.err == nil {
-		t.err = waiting
+	err := t.err
+	if err == nil {
+		err = waiting
 	}
-	return t.n, t.err
+	t.p, t.err = nil, nil // what is done is not kept
+	return t.n, err
 }
 
 // Poll calls try with the descriptor now, and again whenever there may be something to read, until it answers true. It is
