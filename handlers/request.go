@@ -47,7 +47,9 @@ func newRequestID() string {
 	var raw [16]byte
 	binary.LittleEndian.PutUint64(raw[:], rand.Uint64())
 	binary.LittleEndian.PutUint64(raw[8:], rand.Uint64())
-	return hex.EncodeToString(raw[:])
+	var text [2 * len(raw)]byte
+	hex.Encode(text[:], raw[:])
+	return string(text[:])
 }
 
 // plainToken reports whether s is fit for a log line and a header.
@@ -126,7 +128,7 @@ func (p proxies) contain(a netip.Addr) bool {
 }
 
 // trusted reports whether the request came through a proxy that is believed.
-func (p proxies) trusted(c *fiber.Ctx) bool { return p.contain(remote(c)) }
+func (p proxies) trusted(c *fiber.Ctx) bool { return len(p) > 0 && p.contain(remote(c)) }
 
 // remote is the other side of the connection itself.
 func remote(c *fiber.Ctx) netip.Addr {
@@ -172,8 +174,11 @@ func (p proxies) secure(c *fiber.Ctx) bool {
 	if c.Context().IsTLS() {
 		return true
 	}
+	if !p.trusted(c) {
+		return false
+	}
 	proto, _, _ := strings.Cut(c.Get(fiber.HeaderXForwardedProto), ",")
-	return p.trusted(c) && strings.EqualFold(strings.TrimSpace(proto), "https")
+	return strings.EqualFold(strings.TrimSpace(proto), "https")
 }
 
 // decodeBody reads a JSON object into v. An empty body is an empty object where optional. Unknown fields are
