@@ -70,8 +70,37 @@ TEXT ·decodeWide(SB), NOSPLIT, $0-24
 	VMOVDQU64    packWide<>(SB), Z4
 	MOVQ         $0x0000ffffffffffff, AX
 	KMOVQ        AX, K1
-	SUBQ         $16, CX
-	JLT          rest
+
+two:
+	// Two blocks at once, and one look for both. What is stored beyond 96 bytes was read before.
+	SUBQ       $32, CX
+	JLT        one
+	VMOVDQU64  (SI), Z5
+	VMOVDQU64  64(SI), Z8
+	VMOVDQA64  Z5, Z6
+	VMOVDQA64  Z8, Z9
+	VPERMI2B   Z1, Z0, Z6
+	VPERMI2B   Z1, Z0, Z9
+	VPORD      Z5, Z6, Z7
+	VPTERNLOGD $0xfe, Z8, Z9, Z7
+	VPMOVB2M   Z7, K2
+	KORTESTQ   K2, K2
+	JNE        one
+	VPMADDUBSW Z2, Z6, Z6
+	VPMADDUBSW Z2, Z9, Z9
+	VPMADDWD   Z3, Z6, Z6
+	VPMADDWD   Z3, Z9, Z9
+	VPERMB     Z6, Z4, Z6
+	VPERMB     Z9, Z4, Z9
+	VMOVDQU64  Z6, (DI)
+	VMOVDQU64  Z9, 48(DI)
+	ADDQ       $128, SI
+	ADDQ       $96, DI
+	JMP        two
+
+one:
+	ADDQ $16, CX
+	JLT  rest
 
 block:
 	// The number for each character. The highest bit tells what is none: of the table, or of the text.
