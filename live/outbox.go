@@ -49,7 +49,6 @@ type outbox struct {
 	speech  time.Duration // in the voice lane
 	paid    time.Time     // when the speech that was sent will have been played
 	stalled time.Time     // since when the window has been closed; zero: it is open
-	event   *Event        // reused, so that speech allocates nothing; nil: none has come
 	acked   AckNotice     // reused, too
 	plain   bool          // speech can be written where it lies; static
 	buf     []byte        // encodes a frame that is tried at once, holds its rest, or one that is sent again
@@ -123,12 +122,10 @@ var errOutboxFull = errors.New("the outbox is full")
 
 // speechTo sends or queues speech, PCM at rate Hz, which came just now.
 func (o *outbox) speechTo(speech *Event, rate int, now time.Time) {
-	pcm := speech.PCM
+	all, framed := speech.PCM, speech.Framed
+	pcm := all
+	speech.Framed = nil // a part of it has no room in front
 	o.mu.Lock()
-	if o.event == nil {
-		o.event = &Event{Kind: EventAudio}
-	}
-	e := o.event
 	step := int(maxSpeechFrame*time.Duration(rate)/time.Second) * 2
 	if o.windowed() {
 		step = min(step, o.window/4&^1)
@@ -137,11 +134,11 @@ func (o *outbox) speechTo(speech *Event, rate int, now time.Time) {
 		n := len(pcm)
 		d := time.Duration(n/2) * time.Second / time.Duration(rate)
 		if o.idle() && (o.lead == 0 || o.unpaced || d <= o.lead) && (!o.windowed() || n <= o.window) && o.affords(now, d, n) {
-			if len(pcm) == len(speech.PCM) {
-				e.Framed = speech.Framed
+			if len(pcm) == len(all) {
+				speech.Framed = framed
 			}
-			e.PCM = pcm
-			o.tryNow(e, d, now)
+			speech.PCM = pcm
+			o.tryNow(speech, d, now)
 			if o.frames++; o.frames%sampleEvery == 0 && len(o.rest) == 0 { // the rest is the browser's time
 				o.added.record(time.Since(now))
 			}
@@ -149,11 +146,11 @@ func (o *outbox) speechTo(speech *Event, rate int, now time.Time) {
 		}
 		n = min(n, step)
 		d = time.Duration(n/2) * time.Second / time.Duration(rate)
-		e.PCM = pcm[:n]
-		o.queue(&o.voice, e, nil, d)
+		speech.PCM = pcm[:n]
+		o.queue(&o.voice, speech, nil, d)
 		pcm = pcm[n:]
 	}
-	e.PCM, e.Framed = nil, nil
+	speech.PCM, speech.Framed = all, framed
 	o.unlock()
 }
 
