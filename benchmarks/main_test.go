@@ -49,8 +49,8 @@ func TestPath_allocatesNothingPerFrame(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil { //nolint:gosec // as it stands
 		t.Fatalf("%v: %s", err, out)
 	}
-	for _, frame := range []int{640, 3200} {
-		o := options{Frame: frame, Rate: 32000 / float64(frame), Duration: 2 * time.Second, WarmUp: 1500 * time.Millisecond}
+	for frame, warmUp := range map[int]time.Duration{640: 1500 * time.Millisecond, 3200: 4 * time.Second} { // 40 frames: their places have filled a segment
+		o := options{Frame: frame, Rate: 32000 / float64(frame), Duration: 2 * time.Second, WarmUp: warmUp}
 		b, err := newBench(o, settings{ReplayAudio: 500 * time.Millisecond, program: program}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
