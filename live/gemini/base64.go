@@ -17,6 +17,7 @@ func encodeBase64(dst, pcm []byte, key uint32) {
 
 // undecode takes back what decodeFront has done to the first n characters of text.
 func undecode(text []byte, n int) {
-	pcm := append([]byte(nil), text[:n/4*3]...)
-	encodeBase64(text[:n], pcm, 0)
+	b := frame.Borrow(n)
+	encodeBase64(text[:n], b.Data[:copy(b.Data, text[:n/4*3])], 0)
+	b.Free()
 }

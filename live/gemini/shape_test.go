@@ -56,3 +56,23 @@ func TestShape_meansWhatTheScannerReads(t *testing.T) {
 		t.Errorf("what was remembered fitted %d times only", fits)
 	}
 }
+
+// What only looks like the message before is put back in memory that is borrowed.
+func TestShape_thatDoesNotFitCostsNoMemory(t *testing.T) {
+	audio := audioFrame(sample(960))
+	from, to := strings.Index(audio, `"data":"`)+len(`"data":"`), strings.LastIndex(audio, `"}}]`)
+	m := new(message)
+	if err := m.decode([]byte(audio)); err != nil {
+		t.Fatal(err)
+	}
+	two := audio[:to] + `"}},{"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"` + audio[from:]
+	p := make([]byte, len(two))
+	if n := testing.AllocsPerRun(500, func() {
+		copy(p, two)
+		if m.fits(p) || string(p) != two {
+			t.Fatalf("%.300q", p)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
