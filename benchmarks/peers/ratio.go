@@ -58,16 +58,9 @@ func pair(ours, peers map[int]float64) (r ratio, ok bool) {
 	if len(ratios) == 0 {
 		return r, false
 	}
-	r.OurMedian, r.PeerMedian, r.Ratio, r.Rounds = median(a), median(b), median(ratios), len(ratios)
+	r.OurMedian, r.PeerMedian, r.Ratio, r.Rounds = result.Median(a), result.Median(b), result.Median(ratios), len(ratios)
 	r.Low, r.High, r.Confidence = interval(ratios)
 	return r, true
-}
-
-// median sorts values, of which there must be one.
-func median(values []float64) float64 {
-	slices.Sort(values)
-	n := len(values)
-	return (values[(n-1)/2] + values[n/2]) / 2
 }
 
 // interval is the narrowest interval between two order statistics that are equally far from the ends and that holds the

@@ -231,8 +231,7 @@ func medians(scenario string, r *result.Peers) table {
 			for _, m := range all {
 				values = append(values, of(m))
 			}
-			slices.Sort(values)
-			return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
+			return result.Median(values)
 		}
 		t.Rows = append(t.Rows, fact{Name: relay, Values: []string{
 			figures3(middle(func(m result.Measurement) float64 { return m.PerSecond })),

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -48,6 +49,13 @@ type Ratio struct {
 	High       float64 `json:"high"`
 	Confidence float64 `json:"confidence"`
 	Rounds     int     `json:"rounds"` // in which both were measured
+}
+
+// Median is the middle of values, or between the two that are; it sorts them, and there must be one.
+func Median(values []float64) float64 {
+	slices.Sort(values)
+	n := len(values)
+	return (values[(n-1)/2] + values[n/2]) / 2
 }
 
 // Measurement is what one measurement of one relay gave. What was not measured is 0.
