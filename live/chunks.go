@@ -45,6 +45,8 @@ const (
 	slabChunks = 256 // 1 MiB
 	// fewWarm free chunks keep their memory, and an eighth of those that are used.
 	fewWarm = 64
+	// mostCooled at once: the session that gives the one too many back waits for it, with a lock held.
+	mostCooled = 32
 )
 
 // take gives a chunk, with anything in it.
@@ -75,10 +77,11 @@ func (p *chunkPool) put(c *chunk) {
 	p.warms++
 	var many []*chunk
 	if most := fewWarm + p.used/8; p.warms > most {
-		for p.warms > most/2 {
-			many = append(many, pop(&p.warm))
-			p.warms--
+		many = make([]*chunk, min(p.warms-most/2, mostCooled))
+		for i := range many {
+			many[i] = pop(&p.warm)
 		}
+		p.warms -= len(many)
 	}
 	p.mu.Unlock()
 	if many != nil {
